@@ -1,0 +1,51 @@
+import type { Channel } from './channel.ts'
+import type { Clock, Random } from './clock.ts'
+import type { Link } from './link.ts'
+import type { Logger } from './logger.ts'
+import type { Outbox } from './outbox.ts'
+import type { Peer } from './peer.ts'
+import type { Outcome, Progress } from './progress.ts'
+import type { Migration } from './store.ts'
+
+/** Turns untrusted input into a value or throws an error that names the field. */
+export interface Schema<T> {
+  parse(input: unknown): T
+}
+
+/** What a commit moves besides its data. */
+export interface Commit<Checkpoint> {
+  readonly checkpoint: Checkpoint
+}
+
+/** What the kernel hands a plane for one attempt. */
+export interface Session<Scope, Checkpoint, Tx> {
+  readonly link: Link<Scope>
+  readonly peer: Peer
+  /** Where the last committed attempt got to; undefined on the first. */
+  readonly checkpoint: Checkpoint | undefined
+  /** Aborts on stop, on the idle watchdog and on a lost lease. Every wait in a plane takes it. */
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly outbox: Outbox<Tx>
+  /** Dials the peer's addresses in order. */
+  open(protocol: string): Promise<Channel>
+  /** Says "something came from the peer" to the idle watchdog between two progress reports. */
+  alive(): void
+  /**
+   * Runs `write` and saves the checkpoint it returns in one transaction, after checking that this attempt still
+   * owns the link. Nothing else moves a checkpoint, so it can never run ahead of its data.
+   */
+  commit(write: (tx: Tx) => Promise<Commit<Checkpoint>>): Promise<void>
+}
+
+/** One kind of data. A plane knows nothing of schedules, retries, leases or other planes. */
+export interface Plane<Scope, Checkpoint, Tx> {
+  readonly name: string
+  readonly scope: Schema<Scope>
+  readonly checkpoint: Schema<Checkpoint>
+  readonly migrations: readonly Migration<Tx>[]
+  /** Initiator. "Live" is the same call that does not return after catching up. */
+  sync(session: Session<Scope, Checkpoint, Tx>): AsyncGenerator<Progress, Outcome>
+}

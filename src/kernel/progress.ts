@@ -1,0 +1,29 @@
+export type Phase = 'connecting' | 'reconciling' | 'transferring' | 'verifying' | 'live'
+
+export interface Progress {
+  readonly phase: Phase
+  /** Items moved in this attempt, both ways. */
+  readonly done: number
+  /** Undefined when the protocol cannot know: then a percentage is never shown. */
+  readonly remaining?: number | undefined
+  /** Plane-specific counters (received, accepted, duplicate, rejected by reason, uploaded, rounds, bytes …). */
+  readonly counters?: Readonly<Record<string, number>> | undefined
+}
+
+/** What both sides hold at the end of a finished sync, as far as the peer can tell (promise K10). */
+export interface Proof {
+  readonly local: { readonly count: number; readonly fingerprint: string }
+  readonly remote: { readonly count?: number | undefined; readonly fingerprint?: string | undefined }
+  readonly equal: boolean | undefined
+}
+
+/** How an attempt ended without throwing. */
+export type Outcome =
+  /** Nothing more for now. */
+  | { readonly kind: 'caught-up'; readonly proof?: Proof | undefined }
+  /** Bounded work done; come back at once. */
+  | { readonly kind: 'more' }
+  /** The checkpoint is unusable; start over. */
+  | { readonly kind: 'rebuild'; readonly reason: string }
+  /** A person must act. */
+  | { readonly kind: 'blocked'; readonly reason: string }

@@ -1,0 +1,140 @@
+import type { Outcome, Progress, Proof } from './progress.ts'
+
+/**
+ * The run state of one link, as a pure reducer.
+ *
+ *              start                caught-up / cancelled
+ *     idle ───────────▶ running ───────────────────────▶ idle
+ *      ▲                  │  │ ▲                            more, rebuild: idle and due at once
+ *      │ resume    failed │  │ │ start
+ *      │                  ▼  │ │
+ *   paused ◀── pause  waiting┘─┘      blocked: waits for a person; resume, start or a new definition ends it
+ *
+ * Nothing here waits or reads a clock: time comes with the event.
+ */
+export type RunState = 'idle' | 'running' | 'waiting' | 'blocked' | 'paused'
+
+export interface RunRecord {
+  readonly state: RunState
+  /** Failures in a row; 0 after any success. */
+  readonly failures: number
+  /** Wall ms at which the next attempt is due; undefined: only on demand. */
+  readonly dueAt: number | undefined
+  /** Why the link is waiting or blocked, for people. */
+  readonly reason: string | undefined
+  readonly startedAt: number | undefined
+  readonly finishedAt: number | undefined
+  /** When the link was last known to be caught up. */
+  readonly caughtUpAt: number | undefined
+  /** The latest report of the running or last attempt. */
+  readonly progress: Progress | undefined
+  readonly proof: Proof | undefined
+  /** Times of recent rebuilds, oldest first; the guard against endless loops. */
+  readonly rebuilds: readonly number[]
+}
+
+export type RunEvent =
+  | { readonly kind: 'start'; readonly at: number }
+  | { readonly kind: 'progress'; readonly at: number; readonly progress: Progress }
+  | {
+      readonly kind: 'ended'
+      readonly at: number
+      readonly outcome: Outcome
+      readonly intervalMs: number | undefined
+    }
+  /** `delayMs` undefined: not retryable, or the policy gave up. */
+  | {
+      readonly kind: 'failed'
+      readonly at: number
+      readonly reason: string
+      readonly delayMs: number | undefined
+    }
+  /** The attempt was stopped on purpose, or its process died: no verdict about the peer. */
+  | { readonly kind: 'cancelled'; readonly at: number }
+  | { readonly kind: 'pause'; readonly at: number }
+  | { readonly kind: 'resume'; readonly at: number }
+
+export const initialRun: RunRecord = {
+  state: 'idle',
+  failures: 0,
+  dueAt: undefined,
+  reason: undefined,
+  startedAt: undefined,
+  finishedAt: undefined,
+  caughtUpAt: undefined,
+  progress: undefined,
+  proof: undefined,
+  rebuilds: [],
+}
+
+/** A second rebuild within this time means the reason does not go away by rebuilding. */
+export const rebuildWindowMs = 10 * 60_000
+
+/** Pure and total: every event is defined in every state; what makes no sense leaves the record as it is. */
+export function step(run: RunRecord, event: RunEvent): RunRecord {
+  switch (event.kind) {
+    case 'start':
+      if (run.state === 'running' || run.state === 'paused') return run
+      return {
+        ...run,
+        state: 'running',
+        dueAt: undefined,
+        reason: undefined,
+        startedAt: event.at,
+        progress: undefined,
+      }
+    case 'progress':
+      return run.state === 'running' ? { ...run, progress: event.progress } : run
+    case 'ended':
+      return run.state === 'running' ? ended(run, event.outcome, event.at, event.intervalMs) : run
+    case 'failed':
+      return run.state === 'running' ? failed(run, event) : run
+    case 'cancelled':
+      return run.state === 'running' ? { ...run, state: 'idle', finishedAt: event.at, dueAt: event.at } : run
+    case 'pause':
+      if (run.state === 'paused') return run
+      return {
+        ...run,
+        state: 'paused',
+        dueAt: undefined,
+        finishedAt: run.state === 'running' ? event.at : run.finishedAt,
+      }
+    case 'resume':
+      if (run.state !== 'paused' && run.state !== 'blocked' && run.state !== 'waiting') return run
+      return { ...run, state: 'idle', dueAt: event.at, reason: undefined, failures: 0, rebuilds: [] }
+  }
+}
+
+function ended(run: RunRecord, outcome: Outcome, at: number, intervalMs: number | undefined): RunRecord {
+  const rested: RunRecord = { ...run, state: 'idle', failures: 0, reason: undefined, finishedAt: at }
+  switch (outcome.kind) {
+    case 'caught-up':
+      return {
+        ...rested,
+        dueAt: intervalMs === undefined ? undefined : at + intervalMs,
+        caughtUpAt: at,
+        proof: outcome.proof,
+        rebuilds: [],
+      }
+    case 'more':
+      return { ...rested, dueAt: at }
+    case 'rebuild': {
+      const recent = run.rebuilds.filter((time) => at - time < rebuildWindowMs)
+      if (recent.length > 0) {
+        const reason = `asked to start over twice within ten minutes: ${outcome.reason}`
+        return { ...rested, state: 'blocked', dueAt: undefined, reason, rebuilds: [...recent, at] }
+      }
+      return { ...rested, dueAt: at, reason: outcome.reason, rebuilds: [at] }
+    }
+    case 'blocked':
+      return { ...rested, state: 'blocked', dueAt: undefined, reason: outcome.reason }
+  }
+}
+
+function failed(run: RunRecord, event: Extract<RunEvent, { kind: 'failed' }>): RunRecord {
+  const { at, reason, delayMs } = event
+  const failures = run.failures + 1
+  if (delayMs === undefined)
+    return { ...run, state: 'blocked', failures, dueAt: undefined, reason, finishedAt: at }
+  return { ...run, state: 'waiting', failures, dueAt: at + delayMs, reason, finishedAt: at }
+}

@@ -1,0 +1,2 @@
+export type { Key } from './key.ts'
+export type { ReconcileStep } from './reconcile-step.ts'

@@ -1,0 +1,123 @@
+import type { Key, ReconcileStep } from '../../negentropy/index.ts'
+import type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
+import type { Filter } from './filter.ts'
+
+/**
+ * What became of one event. All but `stored` leave the stored set as it was.
+ *
+ * - `stored`      new and kept
+ * - `duplicate`   this id is already stored
+ * - `superseded`  a newer version of the replaceable or addressable event is stored
+ * - `deleted`     its author asked for its deletion (NIP-09)
+ * - `vanished`    its author asked to vanish (NIP-62), or it is a gift wrap to one who did
+ * - `expired`     its expiration has passed (NIP-40)
+ * - `ephemeral`   never stored; pass it on to live readers
+ */
+export type PutOutcome =
+  | 'stored'
+  | 'duplicate'
+  | 'superseded'
+  | 'deleted'
+  | 'vanished'
+  | 'expired'
+  | 'ephemeral'
+
+/** Which events a reader may see. */
+export interface Visibility {
+  /** Kinds that only their author and the people in their `p` tags may read; empty: everything is public. */
+  readonly restrictedKinds: readonly number[]
+  /** Authenticated public keys of the reader. */
+  readonly pubkeys: readonly string[]
+}
+
+/** Everything, for the node's own work (sync, export). */
+export const everything: Visibility = { restrictedKinds: [], pubkeys: [] }
+
+export interface PageRequest {
+  readonly filter: Filter
+  /** `desc`: newest first, ties by id ascending (NIP-01). `asc`: by (created_at, id). `seq`: by arrival. */
+  readonly order: 'asc' | 'desc' | 'seq'
+  /** Exclusive start in the direction of travel. */
+  readonly after?: Key | number | undefined
+  readonly limit: number
+  readonly visibility: Visibility
+}
+
+export interface EventPage {
+  readonly events: readonly StoredEvent[]
+  /** True when nothing matching lies beyond this page. */
+  readonly complete: boolean
+}
+
+export interface SetFingerprint {
+  readonly count: number
+  /** 32 hex: the negentropy fingerprint of the whole set. */
+  readonly fingerprint: string
+}
+
+export interface ReconcilerOptions {
+  readonly role: 'initiator' | 'responder'
+  /** `limit` is refused: it has no meaning in a set. */
+  readonly filter: Filter
+  readonly visibility: Visibility
+  /** Bytes of one binary message; 0: no limit. */
+  readonly frameLimit: number
+  /** More records than this: throws TooManyRecords. */
+  readonly maxRecords?: number | undefined
+}
+
+/** A negentropy session over a snapshot of the stored set. Dispose it: the snapshot costs memory while it lives. */
+export interface Reconciler extends AsyncDisposable {
+  /** Records in the snapshot. */
+  readonly size: number
+  /** The first message (initiator only). */
+  initiate(): Promise<Uint8Array>
+  /** Consumes one message of the peer. Throws NegentropyError on malformed input. */
+  step(message: Uint8Array): Promise<ReconcileStep>
+}
+
+export class TooManyRecords extends Error {
+  override readonly name = 'TooManyRecords'
+  readonly max: number
+  constructor(max: number) {
+    super(`this query matches more than ${max} records`)
+    this.max = max
+  }
+}
+
+/**
+ * The stored events of a node, with the rules of NIP-01, 09, 40 and 62: which of two versions stays, what a deletion
+ * removes, never depends on the order of arrival. `Tx` is the engine's transaction (see kernel/store.ts).
+ */
+export interface EventStore<Tx> {
+  /** Stores in one group commit; resolves when durable. Verdicts in input order, as if put one after the other. */
+  put(events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]>
+  /** The same inside the caller's transaction. */
+  putIn(tx: Tx, events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]>
+  /** Of `ids`, those stored now. What duplicates are recognised by before they are hashed. */
+  known(ids: readonly string[]): Promise<ReadonlySet<string>>
+  /** Stored events by id, in no particular order; unknown and expired ones are missing. */
+  get(ids: readonly string[]): Promise<readonly StoredEvent[]>
+  page(request: PageRequest): Promise<EventPage>
+  /**
+   * The stored phase of a REQ: per filter the newest `limit` (or `defaultLimit`, at most `maxLimit`), merged, newest
+   * first, ties by id ascending, nothing twice. `complete` when no filter left anything out.
+   */
+  query(filters: readonly Filter[], limits: QueryLimits): Promise<EventPage>
+  /** Distinct events matching any of the filters. */
+  count(filters: readonly Filter[], visibility: Visibility): Promise<number>
+  fingerprint(filter: Filter, visibility: Visibility): Promise<SetFingerprint>
+  reconciler(options: ReconcilerOptions): Promise<Reconciler>
+  /** The highest `seq` given out so far; 0 when empty. */
+  lastSeq(): Promise<number>
+  /** Calls `listener` after each commit with what was newly accepted, in order, `ephemeral` ones included. */
+  onAccepted(listener: (events: readonly NostrEvent[], raws: readonly string[]) => void): Disposable
+  /** Removes what expired up to now (NIP-40); answers how many. Readers never see expired events, swept or not. */
+  sweep(): Promise<number>
+}
+
+export interface QueryLimits {
+  readonly defaultLimit: number
+  readonly maxLimit: number
+  readonly visibility: Visibility
+}
