@@ -1,5 +1,12 @@
 export type Phase = 'connecting' | 'reconciling' | 'transferring' | 'verifying' | 'live'
 
+/** What both sides hold at the end of a finished sync, as far as the peer can tell (promise K10). */
+export interface Proof {
+  readonly local: { readonly count: number; readonly fingerprint: string }
+  readonly remote: { readonly count?: number | undefined; readonly fingerprint?: string | undefined }
+  readonly equal: boolean | undefined
+}
+
 export interface Progress {
   readonly phase: Phase
   /** Items moved in this attempt, both ways. */
@@ -8,13 +15,8 @@ export interface Progress {
   readonly remaining?: number | undefined
   /** Plane-specific counters (received, accepted, duplicate, rejected by reason, uploaded, rounds, bytes …). */
   readonly counters?: Readonly<Record<string, number>> | undefined
-}
-
-/** What both sides hold at the end of a finished sync, as far as the peer can tell (promise K10). */
-export interface Proof {
-  readonly local: { readonly count: number; readonly fingerprint: string }
-  readonly remote: { readonly count?: number | undefined; readonly fingerprint?: string | undefined }
-  readonly equal: boolean | undefined
+  /** Given with the first `live` report: what the comparison after catching up found. */
+  readonly proof?: Proof | undefined
 }
 
 /** How an attempt ended without throwing. */

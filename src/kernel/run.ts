@@ -84,7 +84,7 @@ export function step(run: RunRecord, event: RunEvent): RunRecord {
         progress: undefined,
       }
     case 'progress':
-      return run.state === 'running' ? { ...run, progress: event.progress } : run
+      return run.state === 'running' ? progressed(run, event.progress, event.at) : run
     case 'ended':
       return run.state === 'running' ? ended(run, event.outcome, event.at, event.intervalMs) : run
     case 'failed':
@@ -103,6 +103,12 @@ export function step(run: RunRecord, event: RunEvent): RunRecord {
       if (run.state !== 'paused' && run.state !== 'blocked' && run.state !== 'waiting') return run
       return { ...run, state: 'idle', dueAt: event.at, reason: undefined, failures: 0, rebuilds: [] }
   }
+}
+
+/** A live attempt does not return, so reaching `live` is what counts as caught up, and as a healthy sign. */
+function progressed(run: RunRecord, progress: Progress, at: number): RunRecord {
+  if (progress.phase !== 'live') return { ...run, progress }
+  return { ...run, progress, failures: 0, rebuilds: [], caughtUpAt: at, proof: progress.proof ?? run.proof }
 }
 
 function ended(run: RunRecord, outcome: Outcome, at: number, intervalMs: number | undefined): RunRecord {
