@@ -110,8 +110,13 @@ export interface EventStore<Tx> {
   reconciler(options: ReconcilerOptions): Promise<Reconciler>
   /** The highest `seq` given out so far; 0 when empty. */
   lastSeq(): Promise<number>
-  /** Calls `listener` after each commit with what was newly accepted, in order, `ephemeral` ones included. */
-  onAccepted(listener: (events: readonly NostrEvent[], raws: readonly string[]) => void): Disposable
+  /**
+   * Calls `listener` after each commit with what was newly accepted, in order, `ephemeral` ones included. `seqs` holds
+   * each event's `seq` (0 for an ephemeral one): what a slow reader needs to find its place again in the store.
+   */
+  onAccepted(
+    listener: (events: readonly NostrEvent[], raws: readonly string[], seqs: readonly number[]) => void,
+  ): Disposable
   /** Removes what expired up to now (NIP-40); answers how many. Readers never see expired events, swept or not. */
   sweep(): Promise<number>
 }
