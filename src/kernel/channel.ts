@@ -9,7 +9,9 @@ export interface Channel extends AsyncIterable<string | Uint8Array>, AsyncDispos
 }
 
 export interface DialOptions {
+  /** The plane's wire protocol, for a transport that serves several on one address. */
   readonly protocol: string
+  /** Aborts the dial; once connected, aborting closes the channel and iterating throws the signal's reason. */
   readonly signal: AbortSignal
 }
 
