@@ -105,6 +105,7 @@ async function openSession<Tx>(
       channels.add(channel)
       return channel
     },
+    read: (work) => store.read(work),
     commit: async (write) => {
       signal.throwIfAborted()
       await store.transaction(async (tx) => {

@@ -23,8 +23,8 @@ export interface Outbox<Tx> {
   due(tx: Tx, link: LinkId, now: number, limit: number): Promise<readonly OutboxItem[]>
   /** Delivered: the items are gone. */
   done(tx: Tx, link: LinkId, keys: readonly string[]): Promise<void>
-  /** Failed for now: stays pending until `notBefore`. */
-  retry(tx: Tx, link: LinkId, key: string, reason: string, notBefore: number): Promise<void>
+  /** Failed for now: pending until `notBefore`, added when new. Answers how many attempts failed so far. */
+  retry(tx: Tx, link: LinkId, key: string, reason: string, notBefore: number): Promise<number>
   /** Refused for good, or out of attempts: becomes a dead letter. Also adds a key that was never queued. */
   bury(tx: Tx, link: LinkId, key: string, reason: string): Promise<void>
   /** Makes dead letters pending again, all of the link or the given keys; answers how many. */

@@ -33,6 +33,8 @@ export interface Session<Scope, Checkpoint, Tx> {
   open(protocol: string): Promise<Channel>
   /** Says "something came from the peer" to the idle watchdog between two progress reports. */
   alive(): void
+  /** Reads a consistent snapshot of the store. */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /**
    * Runs `write` and saves the checkpoint it returns in one transaction, after checking that this attempt still
    * owns the link. Nothing else moves a checkpoint, so it can never run ahead of its data.

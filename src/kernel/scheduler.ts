@@ -181,7 +181,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
     const { store, log, clock } = this.#options
     const { signal } = running.abort
     const record = async (event: RunEvent) => {
-      running.record = await this.#record(link.id, event, link)
+      running.record = await this.#record(link.id, event, event.kind === 'start' ? undefined : running.record)
       return running.record
     }
     try {
@@ -292,12 +292,13 @@ export class Scheduler<Tx> implements AsyncDisposable {
     )
   }
 
-  async #record(id: LinkId, event: RunEvent, known?: Link): Promise<RunRecord> {
+  /** `base` is the running attempt's record, newer than the stored one. */
+  async #record(id: LinkId, event: RunEvent, base?: RunRecord): Promise<RunRecord> {
     const { store } = this.#options
     const saved = await store.transaction(async (tx) => {
-      const link = known ?? (await store.links.get(tx, id))
+      const link = await store.links.get(tx, id)
       if (link === undefined) throw new SyncError('config/invalid', `there is no link ${id}`)
-      const run = step((await store.links.run(tx, id)) ?? initialRun, event)
+      const run = step(base ?? (await store.links.run(tx, id)) ?? initialRun, event)
       await store.links.saveRun(tx, id, run)
       return { link, run }
     })

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { healthState, observe, unknownHealth } from './health.ts'
+import { defaultRetryPolicy, nextDelay } from './retry.ts'
+
+const attempts = fc.integer({ min: 1, max: 5_000 })
+const random = fc.double({ min: 0, max: 0.999_999, noNaN: true })
+
+test('a delay lies between nothing and the exponential ceiling, and never beyond the maximum', () => {
+  fc.assert(
+    fc.property(attempts, random, (attempt, r) => {
+      const delay = nextDelay(defaultRetryPolicy, attempt, r)
+      assert.ok(delay !== undefined && delay >= 0)
+      assert.ok(delay <= Math.min(300_000, 1_000 * 2 ** Math.min(attempt - 1, 30)))
+    }),
+  )
+})
+
+test("the peer's own hint is a floor, also beyond the maximum", () => {
+  assert.equal(nextDelay(defaultRetryPolicy, 1, 0, 900_000), 900_000)
+  assert.equal(nextDelay(defaultRetryPolicy, 20, 0.5, 10), 150_000)
+})
+
+test('a policy with a last attempt gives up after it', () => {
+  const policy = { ...defaultRetryPolicy, maxAttempts: 3 }
+  assert.notEqual(nextDelay(policy, 3, 0.5), undefined)
+  assert.equal(nextDelay(policy, 4, 0.5), undefined)
+})
+
+test('health: failing from the first failure, down from the fifth, healthy after any success', () => {
+  const fail = { kind: 'failure', at: 1, code: 'peer/unreachable', message: 'gone' } as const
+  assert.equal(healthState(unknownHealth), 'unknown')
+  const failures = [1, 2, 3, 4, 5].reduce(
+    (history) => [...history, observe(history.at(-1) ?? unknownHealth, fail)],
+    [unknownHealth],
+  )
+  assert.deepEqual(failures.map(healthState), ['unknown', 'failing', 'failing', 'failing', 'failing', 'down'])
+  const recovered = observe(failures.at(-1) ?? unknownHealth, { kind: 'success', at: 9 })
+  assert.equal(healthState(recovered), 'healthy')
+  assert.equal(recovered.lastError?.message, 'gone', 'what went wrong stays explainable after recovery')
+})

@@ -1,0 +1,170 @@
+import type { Session } from '../../../kernel/plane.ts'
+import type { Progress } from '../../../kernel/progress.ts'
+import type { EventStore } from '../event-store.ts'
+import type { Filter } from '../filter.ts'
+import type { Checked, Ingest, IngestResult } from '../ingest.ts'
+import { type EventsCheckpoint, emptyCheckpoint } from './checkpoint.ts'
+import { Pulse } from './pulse.ts'
+import type { RelayClient } from './relay-client.ts'
+import type { RelayInfo } from './relay-info.ts'
+
+export interface EventsScope {
+  readonly filter: Filter
+}
+
+export type EventsSession<Tx> = Session<EventsScope, EventsCheckpoint, Tx>
+
+/** What an attempt has moved so far. Received = accepted + duplicate + rejected. */
+export interface Counters {
+  received: number
+  accepted: number
+  duplicate: number
+  rejected: number
+  /** Ids the peer offered and then did not deliver. */
+  missing: number
+  uploaded: number
+  /** The peer held it already. */
+  uploadDuplicate: number
+  /** Refused for good; each is a dead letter of the link. */
+  uploadRefused: number
+  /** No final answer; tried again by a later attempt. */
+  uploadPending: number
+  rounds: number
+  bytesSent: number
+  bytesReceived: number
+}
+
+/** Everything the steps of one attempt share. */
+export class AttemptState<Tx> {
+  readonly session: EventsSession<Tx>
+  readonly client: RelayClient
+  readonly store: EventStore<Tx>
+  readonly ingest: Ingest<Tx>
+  readonly info: RelayInfo
+  readonly pulse = new Pulse()
+  readonly counters: Counters = {
+    received: 0,
+    accepted: 0,
+    duplicate: 0,
+    rejected: 0,
+    missing: 0,
+    uploaded: 0,
+    uploadDuplicate: 0,
+    uploadRefused: 0,
+    uploadPending: 0,
+    rounds: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  }
+  /** What came from this very peer is not offered back to it. Bounded: the oldest are forgotten, and cost a duplicate. */
+  readonly fromPeer = new BoundedSet(50_000)
+  phase: Progress['phase'] = 'connecting'
+  /** Known to be missing on either side and not moved yet. */
+  outstanding = 0
+  checkpoint: EventsCheckpoint
+  /** Wall seconds at which the scan of stored events began. */
+  readonly startedAt: number
+
+  constructor(parts: {
+    session: EventsSession<Tx>
+    client: RelayClient
+    store: EventStore<Tx>
+    ingest: Ingest<Tx>
+    info: RelayInfo
+  }) {
+    this.session = parts.session
+    this.client = parts.client
+    this.store = parts.store
+    this.ingest = parts.ingest
+    this.info = parts.info
+    this.checkpoint = parts.session.checkpoint ?? emptyCheckpoint
+    this.startedAt = this.nowSeconds()
+  }
+
+  get filter(): Filter {
+    return this.session.link.scope.filter
+  }
+
+  get pulls(): boolean {
+    return this.session.link.direction !== 'up'
+  }
+
+  get pushes(): boolean {
+    return this.session.link.direction !== 'down'
+  }
+
+  nowSeconds(): number {
+    return Math.floor(this.session.clock.now() / 1000)
+  }
+
+  /** Commits data together with what `change` makes of the checkpoint. */
+  async commit(
+    write: (tx: Tx) => Promise<void>,
+    change: (checkpoint: EventsCheckpoint) => EventsCheckpoint = (checkpoint) => checkpoint,
+  ): Promise<void> {
+    await this.session.commit(async (tx) => {
+      await write(tx)
+      // Transactions of one store run one after the other, so this reads what the one before it left.
+      this.checkpoint = change(this.checkpoint)
+      return { checkpoint: this.checkpoint }
+    })
+    this.pulse.notify()
+  }
+
+  /** Checks what the peer sent and stores it, together with the checkpoint. */
+  async receive(
+    raws: readonly string[],
+    change?: (checkpoint: EventsCheckpoint) => EventsCheckpoint,
+  ): Promise<readonly IngestResult[]> {
+    const context = { source: 'sync', remote: this.client.url } as const
+    const checked: readonly Checked[] = await this.ingest.check(raws, context, this.session.signal)
+    let results: readonly IngestResult[] = []
+    await this.commit(async (tx) => {
+      results = await this.ingest.commitIn(tx, checked)
+    }, change)
+    this.#count(results)
+    return results
+  }
+
+  #count(results: readonly IngestResult[]): void {
+    for (const { id, outcome } of results) {
+      this.counters.received++
+      if (outcome === 'stored' || outcome === 'ephemeral') this.counters.accepted++
+      else if (outcome === 'duplicate') this.counters.duplicate++
+      else this.counters.rejected++
+      if (id !== undefined) this.fromPeer.add(id)
+    }
+  }
+
+  progress(): Progress {
+    const { received, uploaded, uploadDuplicate } = this.counters
+    const remaining = this.phase === 'transferring' ? Math.max(0, this.outstanding) : undefined
+    return {
+      phase: this.phase,
+      done: received + uploaded + uploadDuplicate,
+      remaining,
+      counters: { ...this.counters },
+    }
+  }
+}
+
+/** Forgets the oldest beyond `max`. */
+class BoundedSet {
+  readonly #values = new Set<string>()
+  readonly #max: number
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  add(value: string): void {
+    this.#values.add(value)
+    if (this.#values.size <= this.#max) return
+    const [oldest] = this.#values
+    if (oldest !== undefined) this.#values.delete(oldest)
+  }
+
+  has(value: string): boolean {
+    return this.#values.has(value)
+  }
+}

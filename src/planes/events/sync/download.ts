@@ -1,0 +1,108 @@
+import type { AttemptState } from './attempt-state.ts'
+import { onlyAsked, refusal } from './relay-client.ts'
+import { reasonPrefix } from './relay-frame.ts'
+
+/** Ids waiting to be asked for; beyond it the reconciliation that finds them waits. */
+const maxQueued = 20_000
+const maxBatch = 500
+const maxInFlight = 8
+const idleMs = 30_000
+const rateLimitPauseMs = 5_000
+
+/**
+ * Fetches events by id: several REQs in flight, each batch checked and committed as one. How many run at once grows
+ * while the relay answers and halves when it asks to slow down.
+ */
+export class Download<Tx> {
+  readonly #state: AttemptState<Tx>
+  readonly #queue: string[] = []
+  readonly #running = new Set<Promise<void>>()
+  #batchSize: number
+  #window = 2
+  #failure: unknown
+  #finishing = false
+  #roomMade: () => void = () => {}
+
+  constructor(state: AttemptState<Tx>) {
+    this.#state = state
+    this.#batchSize = Math.min(
+      maxBatch,
+      state.info.maxLimit ?? maxBatch,
+      idsPerMessage(state.info.maxMessageLength),
+    )
+  }
+
+  /** Queues ids; waits while too many are queued. Throws what made a batch fail. */
+  async push(ids: readonly string[]): Promise<void> {
+    this.#state.outstanding += ids.length
+    for (const id of ids) this.#queue.push(id)
+    this.#pump()
+    while (this.#queue.length > maxQueued && this.#failure === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#roomMade = resolve
+      })
+    }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Resolves when everything queued was disposed of. */
+  async finish(): Promise<void> {
+    this.#finishing = true
+    this.#pump()
+    while (this.#running.size > 0) await Promise.all(this.#running)
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #pump(): void {
+    while (this.#failure === undefined && this.#running.size < this.#window && this.#queue.length > 0) {
+      // A part batch goes out only when nothing else is under way: the next round usually fills it.
+      if (this.#queue.length < this.#batchSize && !this.#finishing && this.#running.size > 0) return
+      const batch = this.#queue.splice(0, this.#batchSize)
+      const work = this.#fetch(batch)
+        .catch((error: unknown) => {
+          this.#failure ??= error
+        })
+        .finally(() => {
+          this.#running.delete(work)
+          this.#pump()
+          this.#roomMade()
+        })
+      this.#running.add(work)
+    }
+  }
+
+  /** One batch, until each of its ids was delivered or found missing twice in a row. */
+  async #fetch(batch: readonly string[]): Promise<void> {
+    let missing: ReadonlySet<string> = new Set(batch)
+    let deliveries = 0
+    while (missing.size > 0) {
+      const { client, session } = this.#state
+      // Never an empty list of ids: to some relays that means "everything".
+      const result = await client.fetch({ ids: [...missing] }, missing.size * 2, idleMs)
+      if (result.end === 'closed' && reasonPrefix(result.reason) === 'rate-limited') {
+        this.#window = Math.max(1, this.#window >> 1)
+        await session.clock.sleep(rateLimitPauseMs * (0.5 + session.random()), session.signal)
+        continue
+      }
+      if (result.end === 'closed') throw refusal(client.url, 'a REQ', result.reason)
+      const asked = onlyAsked(result.raws, missing)
+      await this.#state.receive([...asked.values()])
+      const before = missing.size
+      missing = missing.difference(asked)
+      this.#state.outstanding -= before - missing.size
+      deliveries++
+      // What a relay hands out at once is learned from it when it took several REQs to get one batch.
+      if (deliveries > 1 && asked.size > 0)
+        this.#batchSize = Math.min(this.#batchSize, Math.max(10, asked.size))
+      if (missing.size === before && deliveries > 1) break
+      if (missing.size === 0) this.#window = Math.min(maxInFlight, this.#window + 1)
+    }
+    this.#state.counters.missing += missing.size
+    this.#state.outstanding -= missing.size
+  }
+}
+
+/** `"<64 hex>",` is 67 characters; the rest of the frame is small. */
+function idsPerMessage(maxMessageLength: number | undefined): number {
+  return maxMessageLength === undefined ? maxBatch : Math.max(1, Math.floor((maxMessageLength - 200) / 67))
+}

@@ -1,0 +1,441 @@
+import type { Channel } from '../../../kernel/channel.ts'
+import type { Clock } from '../../../kernel/clock.ts'
+import type { Logger } from '../../../kernel/logger.ts'
+import { SyncError } from '../../../kernel/sync-error.ts'
+import { Watchdog } from '../../../kernel/watchdog.ts'
+import { peekId } from '../event-parser.ts'
+import type { Filter } from '../filter.ts'
+import { elementSpans } from '../json-scan.ts'
+import type { Signer } from '../signer.ts'
+import { parseRelayFrame, type RelayFrame, reasonPrefix } from './relay-frame.ts'
+
+export interface RelayClientOptions {
+  readonly channel: Channel
+  /** As configured: what an AUTH event names (NIP-42). */
+  readonly url: string
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly log: Logger
+  readonly signal: AbortSignal
+}
+
+/** How a REQ ended. `closed` carries the relay's words. */
+export interface FetchResult {
+  readonly raws: readonly string[]
+  readonly end: 'eose' | 'closed'
+  /** NIP-67: whether the relay has more; undefined when it does not say. */
+  readonly hint: 'finish' | 'more' | undefined
+  readonly reason: string
+}
+
+export interface PublishResult {
+  readonly accepted: boolean
+  /** The relay's words; `<prefix>: <text>` when refused. */
+  readonly reason: string
+}
+
+export type NegReply =
+  | { readonly kind: 'message'; readonly hex: string }
+  /** NEG-ERR with the relay's own limit where it told one. */
+  | { readonly kind: 'error'; readonly reason: string; readonly max: number | undefined }
+  /** A NOTICE or CLOSED instead of an answer: the relay does not speak NIP-77. */
+  | { readonly kind: 'unsupported'; readonly reason: string }
+
+interface Subscription {
+  readonly onEvent: (raw: string) => void | Promise<void>
+  readonly onEose: (hint: FetchResult['hint']) => void
+  readonly onClosed: (reason: string) => void
+  readonly onFailure: (error: unknown) => void
+}
+
+type Deferred<T> = PromiseWithResolvers<T>
+
+/** Frames nobody asked for or nobody can read, before the peer is given up as broken. */
+const maxStrayFrames = 1_000
+/** NOTICE carries no subscription: only these words are taken as an answer to a pending NEG-OPEN (specs §5.18). */
+const refusalWords =
+  /neg|unknown|unrecognized|unrecognised|unsupported|disabled|invalid|bad msg|could not parse|error/i
+
+/**
+ * One connection to a relay, spoken to as a client (NIP-01, 42, 45, 77). Frames are matched to what asked for them;
+ * everything that waits has a deadline and ends when the connection does.
+ */
+export class RelayClient implements AsyncDisposable {
+  readonly #options: RelayClientOptions
+  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #publishes = new Map<string, Deferred<PublishResult>>()
+  readonly #counts = new Map<
+    string,
+    Deferred<{ count: number; fingerprint?: string | undefined } | undefined>
+  >()
+  readonly #negotiations = new Map<string, Deferred<NegReply>>()
+  readonly #reading: Promise<void>
+  #lastId = 0
+  #strays = 0
+  #failure: unknown
+  #challenge: string | undefined
+  #authentication: Deferred<PublishResult> = handled()
+  readonly #onAbort = () => this.#fail(this.#options.signal.reason)
+
+  constructor(options: RelayClientOptions) {
+    this.#options = options
+    this.#reading = this.#read().catch((error: unknown) => this.#fail(error))
+    options.signal.addEventListener('abort', this.#onAbort, { once: true })
+    if (options.signal.aborted) this.#onAbort()
+  }
+
+  /** Events matching `filter` that the relay has stored, at most `maxEvents`. Closed by deadline of `idleMs` without a frame. */
+  async fetch(filter: Filter, maxEvents: number, idleMs: number): Promise<FetchResult> {
+    const first = await this.#fetchOnce(filter, maxEvents, idleMs)
+    if (first.end !== 'closed' || reasonPrefix(first.reason) !== 'auth-required') return first
+    await this.authenticate()
+    return this.#fetchOnce(filter, maxEvents, idleMs)
+  }
+
+  async #fetchOnce(filter: Filter, maxEvents: number, idleMs: number): Promise<FetchResult> {
+    const id = this.#nextId()
+    const raws: string[] = []
+    const ended = handled<Omit<FetchResult, 'raws'>>()
+    using watchdog = new Watchdog(this.#options.clock, idleMs, () =>
+      ended.reject(this.#silence('a REQ', idleMs)),
+    )
+    this.#subscriptions.set(id, {
+      onEvent: (raw) => {
+        watchdog.alive()
+        raws.push(raw)
+        // A relay that ignores `limit` would otherwise fill our memory; what came so far is as good as its page.
+        if (raws.length >= maxEvents) ended.resolve({ end: 'eose', hint: 'more', reason: '' })
+      },
+      onEose: (hint) => ended.resolve({ end: 'eose', hint, reason: '' }),
+      onClosed: (reason) => ended.resolve({ end: 'closed', hint: undefined, reason }),
+      onFailure: ended.reject,
+    })
+    try {
+      await this.#send(['REQ', id, filter])
+      const result = await ended.promise
+      return { raws, ...result }
+    } finally {
+      if (this.#subscriptions.delete(id)) await this.#send(['CLOSE', id]).catch(() => {})
+    }
+  }
+
+  /**
+   * Opens a subscription that stays; resolves once the relay answered EOSE. Slow handling of an event holds back the
+   * whole connection, and so the relay.
+   */
+  async subscribe(
+    filter: Filter,
+    onEvent: (raw: string) => void | Promise<void>,
+    idleMs: number,
+  ): Promise<LiveSubscription> {
+    const id = this.#nextId()
+    const opened = handled<void>()
+    const closed = handled<string>()
+    using _watchdog = new Watchdog(this.#options.clock, idleMs, () =>
+      opened.reject(this.#silence('a REQ', idleMs)),
+    )
+    this.#subscriptions.set(id, {
+      onEvent,
+      onEose: () => opened.resolve(),
+      onClosed: (reason) => {
+        opened.reject(refusal(this.#options.url, 'a live REQ', reason))
+        closed.resolve(reason)
+      },
+      onFailure: (error) => {
+        opened.reject(error)
+        closed.reject(error)
+      },
+    })
+    await this.#send(['REQ', id, filter])
+    await opened.promise
+    return {
+      closed: closed.promise,
+      close: async () => {
+        if (this.#subscriptions.delete(id)) await this.#send(['CLOSE', id]).catch(() => {})
+      },
+    }
+  }
+
+  /** Sends one event; resolves with the relay's OK. There is no deadline here: the caller watches its whole window. */
+  async publish(id: string, raw: string): Promise<PublishResult> {
+    const first = await this.#publishOnce(id, raw)
+    if (first.accepted || reasonPrefix(first.reason) !== 'auth-required' || this.#challenge === undefined)
+      return first
+    await this.authenticate()
+    return this.#publishOnce(id, raw)
+  }
+
+  async #publishOnce(id: string, raw: string): Promise<PublishResult> {
+    this.#assertOpen()
+    const deferred = handled<PublishResult>()
+    this.#publishes.set(id, deferred)
+    try {
+      await this.#options.channel.send(`["EVENT",${raw}]`)
+      return await deferred.promise
+    } finally {
+      this.#publishes.delete(id)
+    }
+  }
+
+  /** NIP-45; undefined when the relay cannot or will not tell. */
+  async count(
+    filter: Filter,
+    waitMs: number,
+  ): Promise<{ count: number; fingerprint?: string | undefined } | undefined> {
+    const id = this.#nextId()
+    const deferred = handled<{ count: number; fingerprint?: string | undefined } | undefined>()
+    using _watchdog = new Watchdog(this.#options.clock, waitMs, () => deferred.resolve(undefined))
+    this.#counts.set(id, deferred)
+    try {
+      await this.#send(['COUNT', id, filter])
+      return await deferred.promise
+    } finally {
+      this.#counts.delete(id)
+    }
+  }
+
+  /** Opens a negentropy session and waits for the first answer. */
+  async negOpen(id: string, filter: Filter, hex: string, waitMs: number): Promise<NegReply> {
+    const reply = await this.#negotiate(id, ['NEG-OPEN', id, filter, hex], waitMs)
+    if (reply.kind !== 'error' || reasonPrefix(reply.reason) !== 'auth-required') return reply
+    await this.authenticate()
+    return this.#negotiate(id, ['NEG-OPEN', id, filter, hex], waitMs)
+  }
+
+  negMessage(id: string, hex: string, waitMs: number): Promise<NegReply> {
+    return this.#negotiate(id, ['NEG-MSG', id, hex], waitMs)
+  }
+
+  async negClose(id: string): Promise<void> {
+    await this.#send(['NEG-CLOSE', id]).catch(() => {})
+  }
+
+  nextId(): string {
+    return this.#nextId()
+  }
+
+  get url(): string {
+    return this.#options.url
+  }
+
+  /** Publishes still waiting for their OK. */
+  get unanswered(): number {
+    return this.#publishes.size
+  }
+
+  /** Gives up waiting for every pending OK; each resolves as refused with `reason`. */
+  expirePublishes(reason: string): void {
+    for (const pending of this.#publishes.values()) pending.resolve({ accepted: false, reason })
+  }
+
+  async #negotiate(id: string, frame: unknown[], waitMs: number): Promise<NegReply> {
+    const deferred = handled<NegReply>()
+    using _watchdog = new Watchdog(this.#options.clock, waitMs, () =>
+      deferred.resolve({ kind: 'unsupported', reason: `no answer to ${frame[0]} within ${waitMs / 1000} s` }),
+    )
+    this.#negotiations.set(id, deferred)
+    try {
+      await this.#send(frame)
+      return await deferred.promise
+    } finally {
+      this.#negotiations.delete(id)
+    }
+  }
+
+  /**
+   * Waits until the relay accepted our AUTH (NIP-42); a challenge is answered as it arrives, so this only waits.
+   *
+   * @throws SyncError `peer/rejected` when the relay refuses our key or demands AUTH without ever sending a challenge
+   */
+  async authenticate(): Promise<void> {
+    const { clock, url } = this.#options
+    const pending = handled<PublishResult>()
+    using _watchdog = new Watchdog(clock, 10_000, () => {
+      const missing = this.#challenge === undefined ? 'sent no challenge' : 'did not answer ours'
+      pending.reject(new SyncError('peer/rejected', `${url} demands authentication but ${missing}`))
+    })
+    this.#authentication.promise.then(pending.resolve, pending.reject)
+    const { accepted, reason } = await pending.promise
+    if (!accepted) throw new SyncError('peer/rejected', `${url} refused our identity: ${reason}`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#fail(new SyncError('peer/unreachable', 'the connection was closed'))
+    await this.#options.channel[Symbol.asyncDispose]()
+    await this.#reading
+  }
+
+  async #read(): Promise<void> {
+    const { channel, signal } = this.#options
+    for await (const message of channel) {
+      signal.throwIfAborted()
+      if (typeof message === 'string') await this.#receive(message)
+      else this.#stray('a binary frame')
+      if (this.#failure !== undefined) return
+    }
+    throw new SyncError('peer/unreachable', `${this.#options.url} closed the connection`)
+  }
+
+  async #receive(text: string): Promise<void> {
+    // EVENT is by far the most frequent frame and its payload is parsed elsewhere, once.
+    if (text.startsWith('["EVENT",')) return this.#receiveEvent(text)
+    const frame = parseRelayFrame(text)
+    if (frame === undefined)
+      return text.trimStart().startsWith('[') ? this.#receiveEvent(text) : this.#stray('no JSON array')
+    this.#dispatch(frame)
+  }
+
+  async #receiveEvent(text: string): Promise<void> {
+    let spans: readonly (readonly [number, number])[]
+    try {
+      spans = elementSpans(text)
+    } catch {
+      return this.#stray('an unreadable frame')
+    }
+    const [verb, id, event] = spans.map(([from, to]) => text.slice(from, to))
+    if (verb !== '"EVENT"' || id === undefined || event === undefined) return this.#stray('an unknown frame')
+    const subscription = this.#subscriptions.get(id.slice(1, -1))
+    if (subscription === undefined) return this.#stray('an event nobody asked for', 0.01)
+    await subscription.onEvent(event)
+  }
+
+  #dispatch(frame: RelayFrame): void {
+    switch (frame[0]) {
+      case 'EOSE': {
+        const hint = Array.isArray(frame[2]) ? frame[2][0] : undefined
+        return this.#subscriptions
+          .get(frame[1])
+          ?.onEose(hint === 'finish' || hint === 'more' ? hint : undefined)
+      }
+      case 'CLOSED':
+        this.#negotiations.get(frame[1])?.resolve({ kind: 'unsupported', reason: frame[2] })
+        this.#counts.get(frame[1])?.resolve(undefined)
+        this.#subscriptions.get(frame[1])?.onClosed(frame[2])
+        this.#subscriptions.delete(frame[1])
+        return
+      case 'OK':
+        return this.#publishes.get(frame[1])?.resolve({ accepted: frame[2], reason: frame[3] })
+      case 'NOTICE':
+        return this.#notice(frame[1])
+      case 'AUTH':
+        return this.#answerChallenge(frame[1])
+      case 'COUNT':
+        return this.#counts.get(frame[1])?.resolve(frame[2])
+      case 'NEG-MSG':
+        return this.#negotiations.get(frame[1])?.resolve({ kind: 'message', hex: frame[2] })
+      case 'NEG-ERR': {
+        const max = typeof frame[3] === 'number' ? frame[3] : undefined
+        return this.#negotiations.get(frame[1])?.resolve({ kind: 'error', reason: frame[2], max })
+      }
+    }
+  }
+
+  #notice(text: string): void {
+    this.#options.log.debug('notice from the relay', { text })
+    const [only, ...others] = this.#negotiations.values()
+    if (only !== undefined && others.length === 0 && refusalWords.test(text)) {
+      only.resolve({ kind: 'unsupported', reason: text })
+    }
+    for (const count of this.#counts.values()) if (refusalWords.test(text)) count.resolve(undefined)
+  }
+
+  #answerChallenge(challenge: string): void {
+    const { signer, url, clock, channel, log } = this.#options
+    if (challenge === this.#challenge) return
+    // A second challenge replaces the first: who was accepted for the first must be accepted again.
+    if (this.#challenge !== undefined) this.#authentication = handled()
+    this.#challenge = challenge
+    const event = signer.sign({
+      kind: 22242,
+      created_at: Math.floor(clock.now() / 1000),
+      tags: [
+        ['relay', url],
+        ['challenge', challenge],
+      ],
+      content: '',
+    })
+    const answer = handled<PublishResult>()
+    const authentication = this.#authentication
+    this.#publishes.set(event.id, answer)
+    answer.promise.then((result) => {
+      this.#publishes.delete(event.id)
+      if (!result.accepted) log.warn('the relay refused our identity', { reason: result.reason })
+      authentication.resolve(result)
+    }, authentication.reject)
+    channel.send(JSON.stringify(['AUTH', event])).catch(answer.reject)
+  }
+
+  /** Counts what breaks the protocol; enough of it ends the connection. */
+  #stray(what: string, weight = 1): void {
+    this.#strays += weight
+    if (this.#strays < maxStrayFrames) return
+    this.#fail(new SyncError('peer/protocol', `${this.#options.url} keeps sending ${what}`))
+  }
+
+  async #send(frame: unknown[]): Promise<void> {
+    this.#assertOpen()
+    await this.#options.channel.send(JSON.stringify(frame))
+  }
+
+  #assertOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    for (const subscription of this.#subscriptions.values()) subscription.onFailure(error)
+    for (const pending of [
+      ...this.#publishes.values(),
+      ...this.#counts.values(),
+      ...this.#negotiations.values(),
+    ]) {
+      pending.reject(error)
+    }
+    this.#authentication.reject(error)
+    this.#subscriptions.clear()
+  }
+
+  #silence(what: string, idleMs: number): SyncError {
+    return new SyncError(
+      'peer/unreachable',
+      `${this.#options.url} did not answer ${what} within ${idleMs / 1000} s`,
+    )
+  }
+
+  #nextId(): string {
+    return `s${(++this.#lastId).toString(36)}`
+  }
+}
+
+/** A deferred that may fail before anybody waits for it: the failure is still there for whoever comes, and no process dies of it. */
+function handled<T>(): Deferred<T> {
+  const deferred = Promise.withResolvers<T>()
+  deferred.promise.catch(() => {})
+  return deferred
+}
+
+export interface LiveSubscription {
+  /** Resolves with the relay's words when it closes the subscription; rejects when the connection ends. */
+  readonly closed: Promise<string>
+  close(): Promise<void>
+}
+
+/** Of `raws`, by id, those that carry one of `ids`; the rest was not asked for. */
+export function onlyAsked(raws: readonly string[], ids: ReadonlySet<string>): Map<string, string> {
+  const asked = new Map<string, string>()
+  for (const raw of raws) {
+    const id = peekId(raw)
+    if (id !== undefined && ids.has(id)) asked.set(id, raw)
+  }
+  return asked
+}
+
+/** The relay closed what we asked for: for good when it names access, else worth another try. */
+export function refusal(url: string, what: string, reason: string): SyncError {
+  const prefix = reasonPrefix(reason)
+  if (prefix === 'rate-limited') return new SyncError('peer/busy', `${url} asks to slow down: ${reason}`)
+  const forGood = prefix === 'restricted' || prefix === 'blocked' || prefix === 'auth-required'
+  return new SyncError(forGood ? 'peer/rejected' : 'peer/protocol', `${url} refused ${what}: ${reason}`)
+}

@@ -1,0 +1,65 @@
+import * as z from 'zod'
+
+const limit = z.int().positive().optional().catch(undefined)
+
+/** What a NIP-11 document says that matters here; all of it hints, observed behaviour counts. */
+const document = z.object({
+  self: z.string().optional().catch(undefined),
+  pubkey: z.string().optional().catch(undefined),
+  supported_nips: z.array(z.unknown()).optional().catch(undefined),
+  limitation: z
+    .object({ max_limit: limit, max_message_length: limit, max_subscriptions: limit })
+    .optional()
+    .catch(undefined),
+})
+
+export interface RelayInfo {
+  readonly supportedNips: ReadonlySet<number> | undefined
+  readonly maxLimit: number | undefined
+  readonly maxMessageLength: number | undefined
+  readonly maxSubscriptions: number | undefined
+}
+
+export const unknownRelayInfo: RelayInfo = {
+  supportedNips: undefined,
+  maxLimit: undefined,
+  maxMessageLength: undefined,
+  maxSubscriptions: undefined,
+}
+
+const maxBodyBytes = 256 * 1024
+const timeoutMs = 5_000
+
+/** Reads a relay's NIP-11 document. A relay without one is a relay of which nothing is known: never an error. */
+export async function fetchRelayInfo(url: string, signal: AbortSignal): Promise<RelayInfo> {
+  try {
+    const response = await fetch(url.replace(/^ws/, 'http'), {
+      headers: { accept: 'application/nostr+json' },
+      redirect: 'error',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    })
+    const parsed = document.safeParse(JSON.parse(await boundedText(response)))
+    if (!response.ok || !parsed.success) return unknownRelayInfo
+    const { supported_nips: nips, limitation } = parsed.data
+    return {
+      supportedNips: nips && new Set(nips.filter((nip) => typeof nip === 'number')),
+      maxLimit: limitation?.max_limit,
+      maxMessageLength: limitation?.max_message_length,
+      maxSubscriptions: limitation?.max_subscriptions,
+    }
+  } catch {
+    signal.throwIfAborted()
+    return unknownRelayInfo
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > maxBodyBytes) throw new Error('the document is too large')
+    chunks.push(chunk)
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks))
+}
