@@ -1,0 +1,140 @@
+import { availableParallelism } from 'node:os'
+import { z } from 'zod'
+
+/** What people are told about one key, in errors and on the reference page. */
+export interface SettingInfo {
+  readonly description: string
+  /** Which values are allowed, in words: what an error message ends with. */
+  readonly allowed: string
+  /** The default in words, where the value itself depends on the machine. */
+  readonly defaultText?: string
+}
+
+export const settingInfo = z.registry<SettingInfo>()
+
+const count = (min: number, max: number, fallback: number, description: string, unit = '') =>
+  z
+    .int()
+    .min(min)
+    .max(max)
+    .default(fallback)
+    .register(settingInfo, { description, allowed: `a whole number${unit} from ${min} to ${max}` })
+
+const seconds = (min: number, max: number, fallback: number, description: string) =>
+  count(min, max, fallback, description, ' of seconds')
+
+const text = (max: number, fallback: string, description: string) =>
+  z
+    .string()
+    .max(max)
+    .default(fallback)
+    .register(settingInfo, { description, allowed: `text of at most ${max} characters` })
+
+const webSocketUrl = z.string().refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  return (url?.protocol === 'ws:' || url?.protocol === 'wss:') && url.hash === ''
+})
+
+const log = z.strictObject({
+  level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').register(settingInfo, {
+    description: 'The least important log line that is written.',
+    allowed: 'debug, info, warn, error or silent',
+  }),
+  format: z.enum(['auto', 'json', 'human']).default('auto').register(settingInfo, {
+    description:
+      'How log lines look: `json` for machines, `human` for people, `auto` for people when standard error is a terminal.',
+    allowed: 'auto, json or human',
+  }),
+})
+
+const verifier = z.strictObject({
+  workers: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(() => Math.max(1, availableParallelism() - 1))
+    .register(settingInfo, {
+      description: 'Threads that check signatures.',
+      allowed: 'a whole number from 1 to 256',
+      defaultText: 'one less than the processors of the machine, at least 1',
+    }),
+})
+
+const sync = z.strictObject({
+  concurrency: count(1, 1_000, 10, 'Links that are brought up to date at the same time; others wait.'),
+  connectTimeoutSeconds: seconds(
+    1,
+    300,
+    20,
+    'How long connecting to a peer may take, name and TLS included.',
+  ),
+  idleSeconds: seconds(
+    5,
+    3_600,
+    120,
+    'Silence after which an attempt is given up and tried again. A live link that waits for news is not silent: its connection is checked by pings.',
+  ),
+  leaseSeconds: seconds(
+    10,
+    3_600,
+    60,
+    'How long a link stays taken by a process that no longer renews its lease: the time until another takes over.',
+  ),
+  retryInitialSeconds: seconds(
+    1,
+    3_600,
+    1,
+    'Upper bound of the random delay after a first failure. It doubles with each failure.',
+  ),
+  retryMaxSeconds: seconds(
+    1,
+    86_400,
+    300,
+    'Upper bound that doubling stops at. Only a hint of the peer itself makes a delay longer.',
+  ),
+})
+
+/** Every key of the configuration, with its default. The reference page and the errors are made from this. */
+export const configSchema = z.strictObject({
+  data: z.string().min(1).max(4_096).default('./syncline-data').register(settingInfo, {
+    description: 'The data directory. One process at a time owns it.',
+    allowed: 'a path',
+  }),
+  host: z.string().min(1).max(255).default('127.0.0.1').register(settingInfo, {
+    description:
+      'The address to listen on. The default serves this machine alone; `0.0.0.0` serves every network it is in.',
+    allowed: 'a host name or an IP address',
+  }),
+  port: count(0, 65_535, 7_777, 'The port of the public listener; 0 takes a free one.'),
+  publicUrls: z.array(webSocketUrl).max(32).default([]).register(settingInfo, {
+    description:
+      'Addresses under which others reach this relay. Authentication (NIP-42) is only accepted for one of them.',
+    allowed: 'a list of at most 32 addresses that begin with ws:// or wss:// and have no # part',
+  }),
+  name: text(29, 'Syncline', 'The name in the relay information document (NIP-11).'),
+  description: text(1_000, '', 'The description in the relay information document.'),
+  contact: text(200, '', 'Who is responsible, in the relay information document: a mail address or a URI.'),
+  adminPubkey: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional()
+    .register(settingInfo, {
+      description: "The administrator's public key, in the relay information document.",
+      allowed: '64 lowercase hex digits',
+      defaultText: 'none',
+    }),
+  restrictedKinds: z.array(z.int().min(0).max(65_535)).max(100).default([1059]).register(settingInfo, {
+    description:
+      'Kinds that only their author and the people named in their `p` tags may read, once authenticated. See decision 0009.',
+    allowed: 'a list of at most 100 kinds from 0 to 65535; an empty list restricts nothing',
+  }),
+  limits: z.record(z.string(), z.int().min(0)).default({}).register(settingInfo, {
+    description: 'Limits of the relay that differ from their defaults, by name.',
+    allowed: 'names of limits with whole numbers from 0',
+  }),
+  log: log.prefault({}),
+  verifier: verifier.prefault({}),
+  sync: sync.prefault({}),
+})
+
+export type Config = z.output<typeof configSchema>

@@ -1,0 +1,72 @@
+import type { z } from 'zod'
+import { configSchema, type SettingInfo, settingInfo } from './schema.ts'
+
+/** How the text of a flag or an environment variable becomes a value. */
+export type SettingKind = 'text' | 'number' | 'text-list' | 'number-list' | 'number-record'
+
+/** One key of the configuration and everywhere it can be set. */
+export interface Setting extends SettingInfo {
+  readonly path: readonly string[]
+  /** `sync.idleSeconds`: as messages and the reference name it. */
+  readonly key: string
+  /** `SYNCLINE_SYNC_IDLE_SECONDS` */
+  readonly env: string
+  /** `--sync-idle-seconds` */
+  readonly flag: string
+  /** `syncIdleSeconds`: what argument parsers call the flag's value. */
+  readonly attribute: string
+  readonly kind: SettingKind
+  readonly default: unknown
+}
+
+/** Every setting, in the order of the schema. */
+export const settings: readonly Setting[] = collect(configSchema, [])
+
+type AnyObject = z.ZodObject<Record<string, z.ZodType>>
+
+function collect(schema: AnyObject, path: readonly string[]): Setting[] {
+  return Object.entries(schema.shape).flatMap(([name, child]) => {
+    const inner = bare(child)
+    if (inner.type === 'object') return collect(inner as AnyObject, [...path, name])
+    return [setting([...path, name], child, inner)]
+  })
+}
+
+function setting(path: readonly string[], schema: z.ZodType, inner: z.ZodType): Setting {
+  const key = path.join('.')
+  const info = settingInfo.get(schema)
+  if (info === undefined) throw new Error(`the setting ${key} has no description`)
+  const words = path.flatMap((name) => name.split(/(?=[A-Z])/)).map((word) => word.toLowerCase())
+  return {
+    ...info,
+    path,
+    key,
+    env: `SYNCLINE_${words.join('_').toUpperCase()}`,
+    flag: `--${words.join('-')}`,
+    attribute: words.map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join(''),
+    kind: kindOf(key, inner),
+    default: schema.parse(undefined),
+  }
+}
+
+function kindOf(key: string, schema: z.ZodType): SettingKind {
+  switch (schema.type) {
+    case 'string':
+    case 'enum':
+      return 'text'
+    case 'number':
+      return 'number'
+    case 'array':
+      return bare((schema as z.ZodArray<z.ZodType>).element).type === 'number' ? 'number-list' : 'text-list'
+    case 'record':
+      return 'number-record'
+    default:
+      throw new Error(`the setting ${key} has a type that no flag can hold: ${schema.type}`)
+  }
+}
+
+/** The schema inside its defaults. */
+function bare(schema: z.ZodType): z.ZodType {
+  const wrapped = 'unwrap' in schema && ['default', 'prefault', 'optional'].includes(schema.type)
+  return wrapped ? bare((schema as z.ZodOptional<z.ZodType>).unwrap()) : schema
+}
