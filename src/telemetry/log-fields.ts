@@ -1,7 +1,7 @@
 import type { LogFields } from '../kernel/logger.ts'
 
 /** Largest field, in characters of its JSON: one line never grows with what a stranger sent. */
-export const maxFieldLength = 2_048
+const maxFieldLength = 2_048
 /** Most fields of one line; the rest is counted, not shown. */
 const maxFields = 32
 /** Deeper than this, a value is named but not opened. */

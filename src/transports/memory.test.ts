@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
 import { transportSuite } from '../../test/acceptance/transport-suite.ts'
-import { type MemoryChannel, MemoryNetwork } from './memory.ts'
+import { type MemoryChannel, MemoryNetwork, memoryPair } from './memory.ts'
 
 transportSuite('memory', async () => {
   const network = new MemoryNetwork()
@@ -29,4 +31,20 @@ transportSuite('memory', async () => {
       await transport[Symbol.asyncDispose]()
     },
   }
+})
+
+it('a sender may reuse its buffer, as it may with a socket', async () => {
+  const [left, right] = memoryPair()
+  const buffer = new Uint8Array([1, 2, 3])
+  await left.send(buffer)
+  buffer.fill(0)
+  await left.send(buffer)
+  left.close()
+  assert.deepEqual(await Array.fromAsync(right), [new Uint8Array([1, 2, 3]), new Uint8Array(3)])
+})
+
+it('two listeners cannot share an address', () => {
+  const network = new MemoryNetwork()
+  network.listen('relay', () => {})
+  assert.throws(() => network.listen('relay', () => {}), /already listened on/)
 })
