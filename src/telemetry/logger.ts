@@ -7,8 +7,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 export interface LoggerOptions {
   readonly level?: LogLevel
-  /** `json`: one object per line, for machines. `human`: one readable line, for a terminal. */
-  readonly format?: 'json' | 'human'
+  /** `json`: one object per line, for machines. `human`: one readable line. `auto`: human on a terminal. */
+  readonly format?: 'auto' | 'json' | 'human'
   /** Where lines go; standard error unless told otherwise, so that standard output stays a command's answer. */
   readonly output?: { write(line: string): void }
 }
@@ -18,10 +18,12 @@ export interface LoggerOptions {
  * careless call nor hostile content can leak a key or fill a disk.
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
-  const { level = 'info', format = 'json' } = options
+  const { level = 'info', format = 'auto' } = options
   // Synchronous: what a process said just before it died is what one needs to read.
   const output: DestinationStream = options.output ?? destination({ fd: 2, sync: true })
-  const stream = format === 'json' ? output : { write: (line: string) => output.write(humanLine(line)) }
+  const human =
+    format === 'human' || (format === 'auto' && options.output === undefined && process.stderr.isTTY)
+  const stream = human ? { write: (line: string) => output.write(humanLine(line)) } : output
   return wrap(
     pino(
       {
