@@ -24,6 +24,13 @@ export interface LinkUpdate {
   readonly run: RunRecord
 }
 
+export interface RunNowOptions {
+  /** Aborting it ends the attempt, also for others who joined it. */
+  readonly signal: AbortSignal
+  /** Overrides the link's own wish for this run. */
+  readonly live?: boolean | undefined
+}
+
 /** How often a running attempt's progress is written for other processes to see; listeners see every report. */
 const progressSaveMs = 1_000
 
@@ -69,9 +76,9 @@ export class Scheduler<Tx> implements AsyncDisposable {
    *
    * @throws SyncError `store/busy` when another process works on the link, `config/invalid` when it is unknown
    */
-  async runNow(id: LinkId, signal: AbortSignal): Promise<RunRecord> {
+  async runNow(id: LinkId, { signal, live }: RunNowOptions): Promise<RunRecord> {
     await this.#adoptOrphans()
-    const running = this.#running.get(id) ?? (await this.#begin(id))
+    const running = this.#running.get(id) ?? (await this.#begin(id, live))
     if (running === undefined)
       throw new SyncError('store/busy', `link ${id} is being worked on by another process`)
     const onAbort = () => running.abort.abort(signal.reason)
@@ -158,14 +165,18 @@ export class Scheduler<Tx> implements AsyncDisposable {
     return this.#adopted
   }
 
-  async #begin(id: LinkId): Promise<Running | undefined> {
+  async #begin(id: LinkId, live?: boolean): Promise<Running | undefined> {
     const { store, owner, leaseMs } = this.#options
     const claimed = await store.transaction(async (tx) => {
       const link = await store.links.get(tx, id)
       const peer = link && (await store.peers.get(tx, link.peer))
       if (link === undefined || peer === undefined)
         throw new SyncError('config/invalid', `there is no link ${id}`)
-      return { link, peer, lease: await store.jobs.claim(tx, id, owner, leaseMs) }
+      return {
+        link: { ...link, live: live ?? link.live },
+        peer,
+        lease: await store.jobs.claim(tx, id, owner, leaseMs),
+      }
     })
     if (claimed.lease === undefined || this.#running.has(id)) return this.#running.get(id)
     const abort = new AbortController()
@@ -311,13 +322,11 @@ export class Scheduler<Tx> implements AsyncDisposable {
   }
 }
 
-/** A live or repeating link that never ran is due at once; one without an interval waits to be asked. */
+/** A live or repeating link that never ran is due at once; one that is neither only runs when asked. */
 function dueAt(link: Link, run: RunRecord): number | undefined {
+  if (!link.live && link.intervalMs === undefined) return undefined
   if (run.state !== 'idle' && run.state !== 'waiting') return undefined
-  if (run.dueAt !== undefined) return run.dueAt
-  if (run.state === 'idle' && run.startedAt === undefined && (link.live || link.intervalMs !== undefined))
-    return 0
-  return undefined
+  return run.dueAt ?? (run.startedAt === undefined ? 0 : undefined)
 }
 
 function asSyncError(error: unknown): SyncError {

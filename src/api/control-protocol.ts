@@ -1,0 +1,36 @@
+import * as z from 'zod'
+
+/** The control socket's file within a data directory. Its directory is private to the node's user. */
+export const socketName = 'syncline.sock'
+
+/**
+ * What goes through the control socket: HTTP on a Unix socket, one POST per call. A request's body is one JSON
+ * value, for `import` the lines themselves. A response is a stream of JSON lines: any number of `progress` and
+ * `line`, then exactly one `result` or `error`. A stream that ends without one was cut off.
+ */
+export const callSchema = z.discriminatedUnion('call', [
+  z.strictObject({ call: z.literal('status') }),
+  z.strictObject({ call: z.literal('relays') }),
+  z.strictObject({ call: z.literal('relay'), url: z.string() }),
+  z.strictObject({ call: z.literal('removeRelay'), url: z.string() }),
+  z.strictObject({ call: z.literal('addRelay'), definition: z.looseObject({ url: z.string() }) }),
+  z.strictObject({ call: z.literal('setRelay'), definition: z.looseObject({ url: z.string() }) }),
+  z.strictObject({
+    call: z.literal('sync'),
+    url: z.string(),
+    direction: z.enum(['down', 'up', 'both']),
+    filter: z.unknown(),
+    live: z.boolean(),
+  }),
+  z.strictObject({ call: z.literal('export'), filter: z.unknown() }),
+  z.strictObject({ call: z.literal('query'), filter: z.unknown() }),
+  z.strictObject({ call: z.literal('count'), filter: z.unknown() }),
+])
+
+export type ControlCall = z.infer<typeof callSchema>
+
+export type ControlLine =
+  | { readonly progress: unknown }
+  | { readonly line: string }
+  | { readonly result: unknown }
+  | { readonly error: { readonly code: string; readonly message: string; readonly retryable: boolean } }

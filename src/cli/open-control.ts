@@ -1,0 +1,18 @@
+import { ControlClient } from '../api/control-client.ts'
+import { loadConfig } from '../config/load.ts'
+import type { NodeControl } from '../node/control.ts'
+import { openNode } from '../node/create-node.ts'
+import type { CommonOptions } from './options.ts'
+
+/** The node on the data directory: the running one if there is one, else one opened for this command. */
+export async function openControl(
+  options: CommonOptions,
+  flags: Record<string, unknown> = {},
+): Promise<NodeControl> {
+  const config = await loadConfig({
+    file: options.config,
+    flags: { data: options.data, ...flags },
+    env: process.env,
+  })
+  return (await ControlClient.connect(config.data)) ?? (await openNode(config))
+}

@@ -1,0 +1,58 @@
+import { healthState } from '../kernel/health.ts'
+import type { RelayEntry } from '../node/relay-directory.ts'
+import { number, proofLine } from './progress-line.ts'
+
+/** A relay and its links for a person: what it is doing, how far it is, what went wrong last, when it tries again. */
+export function relayLines({ peer, health, links }: RelayEntry, now: number): string[] {
+  const url = peer.addresses[0]?.value ?? ''
+  const state = peer.enabled ? healthState(health) : 'disabled'
+  const lines = [`${peer.name === url ? url : `${peer.name} (${url})`}: ${state}`]
+  for (const { link, run, outbox } of links) {
+    const filter = link.scopeKey === '{}' ? 'everything' : link.scopeKey
+    const how = link.live
+      ? 'live'
+      : link.intervalMs === undefined
+        ? 'on demand'
+        : `every ${duration(link.intervalMs)}`
+    lines.push(`  ${link.direction} ${filter}, ${how}: ${doing(run, now)}`)
+    if (run.proof !== undefined) lines.push(`    ${proofLine(run.proof)}`)
+    if (outbox.pending > 0) lines.push(`    ${number(outbox.pending)} events wait to be sent again`)
+    if (outbox.dead > 0) lines.push(`    ${number(outbox.dead)} events were refused there for good`)
+  }
+  if (health.lastError !== undefined) {
+    lines.push(
+      `  last error ${ago(health.lastError.at, now)}: ${health.lastError.message} [${health.lastError.code}]`,
+    )
+  }
+  return lines
+}
+
+function doing(run: RelayEntry['links'][number]['run'], now: number): string {
+  const caughtUp =
+    run.caughtUpAt === undefined ? 'never caught up yet' : `caught up ${ago(run.caughtUpAt, now)}`
+  switch (run.state) {
+    case 'running':
+      return `${run.progress?.phase ?? 'starting'}, ${number(run.progress?.done ?? 0)} events, ${caughtUp}`
+    case 'waiting':
+      return `${run.reason}; tries again ${run.dueAt === undefined ? 'later' : until(run.dueAt, now)}, ${caughtUp}`
+    case 'blocked':
+      return `needs you: ${run.reason}`
+    case 'paused':
+      return `paused, ${caughtUp}`
+    case 'idle':
+      return caughtUp
+  }
+}
+
+const ago = (at: number, now: number): string => `${duration(Math.max(0, now - at))} ago`
+const until = (at: number, now: number): string => (at <= now ? 'now' : `in ${duration(at - now)}`)
+
+function duration(ms: number): string {
+  const units: [number, string][] = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+  ]
+  const [size, unit] = units.find(([unitMs]) => ms >= unitMs) ?? [1_000, 's']
+  return `${Math.round(ms / size)} ${unit}`
+}

@@ -1,0 +1,104 @@
+import { Command, InvalidArgumentError } from 'commander'
+import type { Direction } from '../kernel/link.ts'
+import type { RelayEntry } from '../node/relay-directory.ts'
+import type { Filter } from '../planes/events/filter.ts'
+import { openControl } from './open-control.ts'
+import { type CommonOptions, command, directionOption, filterFrom } from './options.ts'
+import { relayLines } from './relay-lines.ts'
+import type { Terminal } from './terminal.ts'
+
+interface DefinitionOptions extends CommonOptions {
+  readonly name?: string
+  readonly dir?: Direction
+  readonly filter?: Filter[]
+  readonly live?: boolean
+  readonly every?: number
+  readonly enable?: boolean
+  readonly disable?: boolean
+}
+
+export function relayCommand(terminal: Terminal): Command {
+  const relay = new Command('relay').alias('peer').description('the relays this node keeps in step with')
+  const show = (entries: readonly RelayEntry[]) =>
+    entries.flatMap((entry) => relayLines(entry, Date.now())).join('\n')
+
+  relay.addCommand(
+    command('list', 'all configured relays', terminal).action(async (options: CommonOptions) => {
+      await using node = await openControl(options)
+      const entries = await node.relays()
+      await terminal.result(entries, () =>
+        entries.length === 0 ? 'No relays yet; add one with "syncline relay add".' : show(entries),
+      )
+    }),
+  )
+  relay.addCommand(
+    command('show', 'one relay with its links', terminal)
+      .argument('<url>')
+      .action(async (url: string, options: CommonOptions) => {
+        await using node = await openControl(options)
+        const entry = await node.relay(url)
+        await terminal.result(entry, () => show([entry]))
+      }),
+  )
+  relay.addCommand(
+    definition(command('add', 'keep in step with a relay', terminal)).action(
+      async (url: string, options: DefinitionOptions) => {
+        await using node = await openControl(options)
+        const entry = await node.addRelay(definitionFrom(url, options))
+        await terminal.result(entry, () => show([entry]))
+      },
+    ),
+  )
+  relay.addCommand(
+    definition(command('set', 'change a relay; what is not named stays', terminal)).action(
+      async (url: string, options: DefinitionOptions) => {
+        await using node = await openControl(options)
+        const entry = await node.setRelay(definitionFrom(url, options))
+        await terminal.result(entry, () => show([entry]))
+      },
+    ),
+  )
+  relay.addCommand(
+    command('remove', 'forget a relay and how far its sync got; events stay', terminal)
+      .argument('<url>')
+      .action(async (url: string, options: CommonOptions) => {
+        await using node = await openControl(options)
+        await node.removeRelay(url)
+        await terminal.result({ removed: url }, () => `Removed ${url}.`)
+      }),
+  )
+  return relay
+}
+
+function definition(add: Command): Command {
+  const collect = (text: string, previous: Filter[] = []) => [...previous, filterFrom(text)]
+  return add
+    .argument('<url>', 'ws:// or wss://')
+    .option('--name <name>', 'what you call it')
+    .addOption(directionOption(undefined))
+    .option('--filter <json>', 'a NIP-01 filter; several make several links', collect)
+    .option('--live', 'stay connected (the default without --every)')
+    .option('--every <seconds>', 'sync again so long after it caught up', secondsFrom)
+    .option('--enable', 'let it run')
+    .option('--disable', 'keep it, but do not run it')
+}
+
+function secondsFrom(text: string): number {
+  const seconds = Number(text)
+  if (!Number.isSafeInteger(seconds) || seconds < 1)
+    throw new InvalidArgumentError('a whole number of seconds, at least 1')
+  return seconds
+}
+
+function definitionFrom(url: string, options: DefinitionOptions) {
+  const { name, dir, filter, live, every, enable, disable } = options
+  return {
+    url,
+    name,
+    direction: dir,
+    filters: filter,
+    live: live ?? (every === undefined ? undefined : false),
+    intervalMs: every === undefined ? undefined : every * 1_000,
+    enabled: enable === true ? true : disable === true ? false : undefined,
+  }
+}

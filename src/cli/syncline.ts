@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// Nothing here may need a newer Node than the one it warns about: the rest is only loaded after the check.
+const required = 24
+const running = Number(process.versions.node.split('.')[0])
+if (running < required) {
+  process.stderr.write(
+    `syncline needs Node.js ${required} or newer, this is ${process.version}: see https://nodejs.org\n`,
+  )
+  process.exitCode = 1
+} else {
+  const { main } = await import('./main.ts')
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander'
+import { ControlServer } from '../api/control-server.ts'
+import { loadConfig } from '../config/load.ts'
+import { settings } from '../config/setting.ts'
+import { openNode } from '../node/create-node.ts'
+import { type CommonOptions, command } from './options.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Flags `command` adds to every command. */
+const common = new Set(['--data', '--config', '--json'])
+
+export function upCommand(terminal: Terminal): Command {
+  const up = command('up', 'run the node: its relay and the sync with configured relays', terminal)
+  for (const { flag, key, description, default: fallback, defaultText } of settings) {
+    if (common.has(flag)) continue
+    up.option(
+      `${flag} <value>`,
+      `${description} (default ${defaultText ?? JSON.stringify(fallback)}; ${key} in the file)`,
+    )
+  }
+  return up.action(async (options: CommonOptions) => {
+    const config = await loadConfig({ file: options.config, flags: { ...options }, env: process.env })
+    await using node = await openNode(config)
+    await using _control = await ControlServer.listen(node, node.directory)
+    const url = await node.listen()
+    node.start()
+    await terminal.result({ url, directory: node.directory, identity: node.identity.pubkey }, () =>
+      [
+        `Relay listening on ${url}`,
+        `Data in ${node.directory}, identity ${node.identity.pubkey}`,
+        'Stop with Ctrl-C.',
+      ].join('\n'),
+    )
+    await new Promise<void>((resolve) => {
+      terminal.signal.addEventListener('abort', () => resolve(), { once: true })
+      if (terminal.signal.aborted) resolve()
+    })
+    terminal.note('Stopping…')
+  })
+}

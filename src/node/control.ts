@@ -1,0 +1,71 @@
+import type { Direction } from '../kernel/link.ts'
+import type { Progress } from '../kernel/progress.ts'
+import type { RunRecord } from '../kernel/run.ts'
+import type { SetFingerprint } from '../planes/events/event-store.ts'
+import type { Filter } from '../planes/events/filter.ts'
+import type { RelayDefinition, RelayEntry } from './relay-directory.ts'
+
+/**
+ * What can be asked of a node. The node itself implements it, and so does the client that speaks to a running node
+ * through its data directory: a command does not know which of the two it has.
+ */
+export interface NodeControl extends AsyncDisposable {
+  status(): Promise<NodeStatus>
+  sync(request: SyncRequest, options: SyncOptions): Promise<SyncReport>
+  /** Reads events, one JSON text per line; each is checked like any other unless told not to. */
+  import(lines: AsyncIterable<string>, options: ImportOptions): Promise<ImportReport>
+  /** Stored events as received, oldest first, ties by id. */
+  export(filter: Filter, signal?: AbortSignal): AsyncIterable<string>
+  /** Stored events as a relay would answer them: newest first, `limit` honoured. */
+  query(filter: Filter, signal?: AbortSignal): AsyncIterable<string>
+  count(filter: Filter): Promise<SetFingerprint>
+  addRelay(definition: RelayDefinition): Promise<RelayEntry>
+  setRelay(definition: RelayDefinition): Promise<RelayEntry>
+  removeRelay(url: string): Promise<void>
+  relay(url: string): Promise<RelayEntry>
+  relays(): Promise<readonly RelayEntry[]>
+}
+
+export interface NodeStatus {
+  readonly version: string
+  readonly directory: string
+  /** Public key of the node's identity. */
+  readonly identity: string
+  /** Where the relay listens; undefined when this process serves none. */
+  readonly listening: string | undefined
+  readonly events: SetFingerprint
+  readonly relays: readonly RelayEntry[]
+}
+
+export interface SyncRequest {
+  readonly url: string
+  readonly direction: Direction
+  readonly filter: Filter
+  readonly live: boolean
+}
+
+export interface SyncOptions {
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: Progress) => void
+}
+
+export interface SyncReport {
+  readonly url: string
+  readonly run: RunRecord
+}
+
+export interface ImportOptions {
+  /** False: signatures are taken on trust; ids and shapes are checked all the same. */
+  readonly verify: boolean
+  readonly signal: AbortSignal
+  readonly onProgress: (report: ImportReport) => void
+}
+
+export interface ImportReport {
+  /** Lines that are durably stored or were already there. */
+  readonly accepted: number
+  readonly duplicates: number
+  readonly rejected: number
+  /** Of the refused: line number and reason, the first ones only. */
+  readonly reasons: readonly { readonly line: number; readonly reason: string }[]
+}

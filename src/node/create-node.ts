@@ -1,0 +1,256 @@
+import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Config } from '../config/schema.ts'
+import { systemClock } from '../kernel/clock.ts'
+import type { Logger } from '../kernel/logger.ts'
+import { defaultRetryPolicy } from '../kernel/retry.ts'
+import type { Scheduler } from '../kernel/scheduler.ts'
+import { createSqliteEventStore } from '../planes/events/event-store.sqlite.ts'
+import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
+import type { Filter } from '../planes/events/filter.ts'
+import { parseSyncFilter } from '../planes/events/filter-parser.ts'
+import { createIngest, type Ingest } from '../planes/events/ingest.ts'
+import type { Limits } from '../planes/events/limits.ts'
+import { createRelay, type Relay } from '../planes/events/relay/relay.ts'
+import type { Signer } from '../planes/events/signer.ts'
+import { createEventsPlane } from '../planes/events/sync/events-plane.ts'
+import { createWorkerVerifier } from '../planes/events/verifier.workers.ts'
+import { createWritePolicy } from '../planes/events/write-policy.ts'
+import { createSqliteStore, type SqliteStore } from '../stores/sqlite/sqlite-store.ts'
+import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { createWsTransport } from '../transports/ws.ts'
+import type {
+  ImportOptions,
+  ImportReport,
+  NodeControl,
+  NodeStatus,
+  SyncOptions,
+  SyncReport,
+  SyncRequest,
+} from './control.ts'
+import { exportEvents, queryEvents } from './event-output.ts'
+import { loadIdentity } from './identity.ts'
+import { importEvents } from './import-events.ts'
+import { limitsFrom } from './limits-from.ts'
+import type { RelayDefinition, RelayDirectory, RelayEntry } from './relay-directory.ts'
+import { normalizeRelayUrl } from './relay-url.ts'
+import { version } from './version.ts'
+
+/** Leases of a data directory belong to whoever holds its lock, so one name serves every process in turn. */
+const owner = 'data-directory'
+const pollMs = 5_000
+const sweepMs = 60_000
+
+export interface OpenOptions {
+  /** Default: what the configuration says about logs. */
+  readonly log?: Logger
+}
+
+interface Parts {
+  readonly directory: string
+  readonly config: Config
+  readonly log: Logger
+  readonly limits: Limits
+  readonly store: SqliteStore
+  readonly events: EventStore<SqliteTx>
+  readonly ingest: Ingest<SqliteTx>
+  readonly identity: Signer
+  readonly scheduler: Scheduler<SqliteTx>
+}
+
+/**
+ * Opens a node on its data directory: store, relay, sync. The one place that knows how the parts fit together.
+ *
+ * It starts nothing that others notice: `listen` serves the relay, `start` works on the configured relays.
+ *
+ * @throws SyncError `store/busy` when another process owns the directory
+ */
+export async function openNode(config: Config, options: OpenOptions = {}): Promise<Node> {
+  await using opening = new AsyncDisposableStack()
+  const directory = resolve(config.data)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const log = options.log ?? createLogger({ level: config.log.level, format: config.log.format })
+  const limits = limitsFrom(config.limits)
+  const clock = systemClock
+  const { restrictedKinds, publicUrls: relayUrls } = config
+  const store = opening.use(await createSqliteStore({ dir: directory, clock, log }))
+  const identity = await loadIdentity(directory)
+  const events = opening.use(await createSqliteEventStore({ store, relayUrls, restrictedKinds, clock, log }))
+  const verifier = opening.use(createWorkerVerifier({ workers: config.verifier.workers }))
+  const policy = createWritePolicy({ limits })
+  const ingest = createIngest({ store: events, verifier, policy, limits, clock, relayUrls })
+  const transport = opening.use(
+    createWsTransport({ connectTimeoutMs: config.sync.connectTimeoutSeconds * 1_000 }),
+  )
+  const plane = createEventsPlane({ store: events, ingest, signer: identity, limits, migrations: [] })
+  const scheduler = opening.use(
+    new Scheduler<SqliteTx>({
+      store,
+      planes: new Map([[plane.name, plane]]),
+      transports: new Map([[transport.name, transport]]),
+      clock,
+      random: Math.random,
+      log,
+      owner,
+      retry: {
+        ...defaultRetryPolicy,
+        initialMs: config.sync.retryInitialSeconds * 1_000,
+        maxMs: config.sync.retryMaxSeconds * 1_000,
+      },
+      concurrency: config.sync.concurrency,
+      idleMs: config.sync.idleSeconds * 1_000,
+      leaseMs: config.sync.leaseSeconds * 1_000,
+      pollMs,
+    }),
+  )
+  return new Node(
+    { directory, config, log, limits, store, events, ingest, identity, scheduler },
+    opening.move(),
+  )
+}
+
+export class Node implements NodeControl {
+  readonly directory: string
+  readonly identity: Signer
+  readonly events: EventStore<SqliteTx>
+  readonly #parts: Parts
+  readonly #relays: RelayDirectory<SqliteTx>
+  readonly #resources: AsyncDisposableStack
+  #relay: Relay | undefined
+
+  constructor(parts: Parts, resources: AsyncDisposableStack) {
+    this.directory = parts.directory
+    this.identity = parts.identity
+    this.events = parts.events
+    this.#parts = parts
+    this.#relays = new RelayDirectory(parts.store)
+    this.#resources = resources
+  }
+
+  /** Serves the relay; answers its URL. */
+  async listen(): Promise<string> {
+    if (this.#relay !== undefined) return this.#relay.url
+    const { config, events, ingest, limits, log, identity } = this.#parts
+    const { name, description, contact, adminPubkey, publicUrls, restrictedKinds, host, port } = config
+    this.#relay = this.#resources.use(
+      createRelay({
+        store: events,
+        ingest,
+        limits,
+        clock: systemClock,
+        log,
+        restrictedKinds,
+        relayUrls: publicUrls,
+        info: {
+          name,
+          description,
+          contact,
+          self: identity.pubkey,
+          pubkey: adminPubkey ?? identity.pubkey,
+          version,
+        },
+      }),
+    )
+    await this.#relay.listen({ host, port })
+    return this.#relay.url
+  }
+
+  /** Works on the configured relays until disposed, and removes what expires. */
+  start(): void {
+    const { scheduler, events, log } = this.#parts
+    scheduler.start()
+    const timer = setInterval(() => {
+      events
+        .sweep()
+        .catch((error: unknown) => log.warn('expired events could not be removed', { error: String(error) }))
+    }, sweepMs)
+    this.#resources.defer(() => clearInterval(timer))
+  }
+
+  async status(): Promise<NodeStatus> {
+    return {
+      version,
+      directory: this.directory,
+      identity: this.identity.pubkey,
+      listening: this.#relay?.url,
+      events: await this.count({}),
+      relays: await this.relays(),
+    }
+  }
+
+  async sync(
+    { url, direction, filter, live }: SyncRequest,
+    { signal, onProgress }: SyncOptions,
+  ): Promise<SyncReport> {
+    const { scheduler } = this.#parts
+    const link = await this.#relays.onDemand(url, direction, filter)
+    using _progress = scheduler.onUpdate((update) => {
+      if (update.link.id === link.id && update.run.progress !== undefined) onProgress(update.run.progress)
+    })
+    return { url, run: await scheduler.runNow(link.id, { signal, live }) }
+  }
+
+  import(lines: AsyncIterable<string>, options: ImportOptions): Promise<ImportReport> {
+    return importEvents(this.#parts.ingest, lines, options)
+  }
+
+  export(filter: Filter, signal?: AbortSignal): AsyncIterable<string> {
+    return exportEvents(this.events, filter, signal)
+  }
+
+  query(filter: Filter, signal?: AbortSignal): AsyncIterable<string> {
+    return queryEvents(this.events, filter, signal)
+  }
+
+  count(filter: Filter): Promise<SetFingerprint> {
+    return this.events.fingerprint(filter, everything)
+  }
+
+  async addRelay(definition: RelayDefinition): Promise<RelayEntry> {
+    return this.#relays.add(this.#checked(definition))
+  }
+
+  async setRelay(definition: RelayDefinition): Promise<RelayEntry> {
+    const checked = this.#checked(definition)
+    const { links } = await this.#relays.show(checked.url)
+    const entry = await this.#relays.set(checked)
+    // A running attempt follows the definition it started with; ending it lets the scheduler start the new one.
+    for (const { link } of links) await this.#parts.scheduler.cancel(link.id)
+    return entry
+  }
+
+  async removeRelay(url: string): Promise<void> {
+    const { links } = await this.#relays.show(url)
+    for (const { link } of links) await this.#parts.scheduler.cancel(link.id)
+    await this.#relays.remove(url)
+  }
+
+  relay(url: string): Promise<RelayEntry> {
+    return this.#relays.show(url)
+  }
+
+  relays(): Promise<readonly RelayEntry[]> {
+    return this.#relays.list()
+  }
+
+  /** Stops the relay, ends every attempt with what it had committed, closes the store. Idempotent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]()
+  }
+
+  #checked(definition: RelayDefinition): RelayDefinition {
+    const { limits, config } = this.#parts
+    const url = normalizeRelayUrl(definition.url)
+    const own = [...config.publicUrls, ...(this.#relay === undefined ? [] : [this.#relay.url])]
+    if (own.some((mine) => normalizeRelayUrl(mine) === url)) {
+      throw new SyncError('config/invalid', `${url} is this node itself`)
+    }
+    const { filters } = definition
+    if (filters?.length === 0)
+      throw new SyncError('config/invalid', 'a relay needs at least one filter; {} is everything')
+    return filters === undefined
+      ? { ...definition, url }
+      : { ...definition, url, filters: filters.map((filter) => parseSyncFilter(filter, limits)) }
+  }
+}

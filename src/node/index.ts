@@ -1,0 +1,19 @@
+export { type ConfigSources, loadConfig } from '../config/load.ts'
+export type { Config } from '../config/schema.ts'
+export type { HealthRecord } from '../kernel/health.ts'
+export type { Direction, Link } from '../kernel/link.ts'
+export type { Peer } from '../kernel/peer.ts'
+export type { Outcome, Progress, Proof } from '../kernel/progress.ts'
+export type { RunRecord, RunState } from '../kernel/run.ts'
+export { SyncError, type SyncErrorCode } from '../kernel/sync-error.ts'
+export type {
+  ImportOptions,
+  ImportReport,
+  NodeControl,
+  NodeStatus,
+  SyncOptions,
+  SyncReport,
+  SyncRequest,
+} from './control.ts'
+export { Node, type OpenOptions, openNode } from './create-node.ts'
+export type { LinkEntry, RelayDefinition, RelayEntry } from './relay-directory.ts'
