@@ -35,8 +35,11 @@ export const everything: Visibility = { restrictedKinds: [], pubkeys: [] }
 
 export interface PageRequest {
   readonly filter: Filter
-  /** `desc`: newest first, ties by id ascending (NIP-01). `asc`: by (created_at, id). `seq`: by arrival. */
-  readonly order: 'asc' | 'desc' | 'seq'
+  /**
+   * `desc`: newest first, ties by id ascending (NIP-01). `asc`: by (created_at, id). `reverse`: the exact reverse of
+   * `asc`. `seq`: by arrival.
+   */
+  readonly order: 'asc' | 'desc' | 'reverse' | 'seq'
   /** Exclusive start in the direction of travel. */
   readonly after?: Key | number | undefined
   readonly limit: number

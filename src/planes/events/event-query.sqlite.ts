@@ -1,0 +1,196 @@
+import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
+import type { NostrEvent, StoredEvent } from './event.ts'
+import type { KeyOrder, KeyRow } from './event-cursor.sqlite.ts'
+import { bytesOf, hexOf } from './event-key.sqlite.ts'
+import { chooseAccess, estimateRows, rowByIdSql, scanKeys } from './event-scan.sqlite.ts'
+import type { EventPage, PageRequest, QueryLimits, Visibility } from './event-store.ts'
+import type { Filter } from './filter.ts'
+import { matchesFilter } from './filter-match.ts'
+import { planQuery, type QueryPlan } from './query-plan.ts'
+import type { TimeSlice } from './time-slice.sqlite.ts'
+
+/** One consistent moment to read at. */
+export interface ReadScope {
+  readonly tx: SqliteTx
+  /** Rows whose expiration has passed but which no sweep has removed yet (NIP-40). */
+  readonly expired: ReadonlySet<number>
+  readonly slice: TimeSlice
+}
+
+/** A selective filter read by arrival is gathered and sorted up to this many rows; beyond, all arrivals are walked. */
+const sortedBySeq = 4_096
+
+export const expiredSql = 'SELECT seq FROM events WHERE expiration <= ? LIMIT ?'
+export const arrivalSql = 'SELECT created_at, id, kind, seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?'
+export const rawSql = 'SELECT raw FROM events WHERE seq = ?'
+
+/** One page of one filter, in any order. */
+export async function readPage(scope: ReadScope, request: PageRequest): Promise<EventPage> {
+  const { filter, order, after, visibility, limit } = request
+  if (order === 'seq') {
+    if (typeof after === 'object') throw new TypeError('order "seq" starts after a number')
+    const rows = await rowsByArrival(scope, filter, visibility, after ?? 0, limit + 1)
+    return toPage(scope, rows, limit)
+  }
+  if (typeof after === 'number') throw new TypeError(`order "${order}" starts after a key`)
+  const start = after && { created_at: after.timestamp, id: bytesOf(after.id) }
+  return toPage(scope, await matchingRows(scope, filter, visibility, order, limit + 1, start), limit)
+}
+
+/** The stored phase of a REQ. */
+export async function readFilters(
+  scope: ReadScope,
+  filters: readonly Filter[],
+  { defaultLimit, maxLimit, visibility }: QueryLimits,
+): Promise<EventPage> {
+  const bySeq = new Map<number, KeyRow>()
+  let complete = true
+  for (const filter of filters) {
+    const limit = Math.max(0, Math.min(filter.limit ?? defaultLimit, maxLimit))
+    const rows = await matchingRows(scope, filter, visibility, 'desc', limit + 1)
+    if (rows.length > limit) complete = false
+    for (const row of rows.slice(0, limit)) bySeq.set(row.seq, row)
+  }
+  const rows = [...bySeq.values()]
+  if (filters.length > 1) rows.sort((a, b) => b.created_at - a.created_at || Buffer.compare(a.id, b.id))
+  return { events: rows.map((row) => loadEvent(scope, row)), complete }
+}
+
+export async function countMatches(
+  scope: ReadScope,
+  filters: readonly Filter[],
+  visibility: Visibility,
+): Promise<number> {
+  const seen = filters.length > 1 ? new SeqSet() : undefined
+  let count = 0
+  for (const filter of filters) {
+    for await (const rows of matchingBatches(scope, filter, visibility, 'desc', { expect: 512 })) {
+      for (const row of rows) if (seen === undefined || seen.add(row.seq)) count += 1
+    }
+  }
+  return count
+}
+
+export function readById(scope: ReadScope, ids: readonly string[]): StoredEvent[] {
+  const statement = scope.tx.prepare(rowByIdSql)
+  const events: StoredEvent[] = []
+  for (const id of new Set(ids)) {
+    const row = statement.get(bytesOf(id)) as unknown as KeyRow | undefined
+    if (row !== undefined && !scope.expired.has(row.seq)) events.push(loadEvent(scope, row))
+  }
+  return events
+}
+
+/** Everything the filter matches and the reader may see, in batches. */
+export async function* matchingBatches(
+  scope: ReadScope,
+  filter: Filter,
+  visibility: Visibility,
+  order: KeyOrder,
+  { expect, after }: { readonly expect: number; readonly after?: Parameters<typeof scanKeys>[2]['after'] },
+): AsyncGenerator<KeyRow[], void, undefined> {
+  const plan = planQuery(filter, chooseAccess(scope.tx, filter))
+  const test = rowTest(scope, plan, filter, visibility)
+  const { tx, slice } = scope
+  for await (const rows of scanKeys(tx, plan, { order, after, expect, slice })) yield rows.filter(test)
+}
+
+async function matchingRows(
+  scope: ReadScope,
+  filter: Filter,
+  visibility: Visibility,
+  order: KeyOrder,
+  wanted: number,
+  after?: { readonly created_at: number; readonly id: Uint8Array },
+): Promise<KeyRow[]> {
+  const found: KeyRow[] = []
+  for await (const rows of matchingBatches(scope, filter, visibility, order, { expect: wanted, after })) {
+    for (const row of rows) if (found.push(row) >= wanted) return found
+  }
+  return found
+}
+
+async function rowsByArrival(
+  scope: ReadScope,
+  filter: Filter,
+  visibility: Visibility,
+  after: number,
+  wanted: number,
+): Promise<KeyRow[]> {
+  const { tx, slice } = scope
+  const access = chooseAccess(tx, filter)
+  const plan = planQuery(filter, access)
+  if (access.by !== 'time' && estimateRows(tx, plan, sortedBySeq) < sortedBySeq) {
+    const rows: KeyRow[] = []
+    for await (const batch of matchingBatches(scope, filter, visibility, 'desc', { expect: 512 })) {
+      for (const row of batch) if (row.seq > after) rows.push(row)
+    }
+    return rows.sort((a, b) => a.seq - b.seq).slice(0, wanted)
+  }
+  const unindexed = planQuery(filter, { by: 'time' })
+  const test = rowTest(scope, unindexed, filter, visibility)
+  const inTime = (row: KeyRow) => row.created_at >= plan.since && row.created_at <= plan.until
+  const found: KeyRow[] = []
+  for (let at = after; ; ) {
+    const rows = tx.prepare(arrivalSql).all(at, 512) as unknown as KeyRow[]
+    for (const row of rows) if (inTime(row) && test(row) && found.push(row) >= wanted) return found
+    if (rows.length < 512) return found
+    at = rows.at(-1)!.seq
+    if (slice.spent) await slice.rest()
+  }
+}
+
+/** Decides what the index left open: kinds, expiry, the rest of the filter, and whether the reader may see it. */
+function rowTest(
+  { tx, expired }: ReadScope,
+  plan: QueryPlan,
+  filter: Filter,
+  { restrictedKinds, pubkeys }: Visibility,
+): (row: KeyRow) => boolean {
+  const restricted = new Set(restrictedKinds)
+  const readers = new Set(pubkeys)
+  const raw = tx.prepare(rawSql)
+  return (row) => {
+    if (expired.has(row.seq)) return false
+    if (plan.kinds !== undefined && !plan.kinds.has(row.kind)) return false
+    const hidden = restricted.has(row.kind)
+    if (hidden && readers.size === 0) return false
+    if (!hidden && !plan.needsEvent) return true
+    const event = JSON.parse(String(raw.get(row.seq)?.raw)) as NostrEvent
+    if (hidden && !concerns(event, readers)) return false
+    return !plan.needsEvent || matchesFilter(event, filter)
+  }
+}
+
+function concerns(event: NostrEvent, readers: ReadonlySet<string>): boolean {
+  if (readers.has(event.pubkey)) return true
+  return event.tags.some(([name, value]) => name === 'p' && value !== undefined && readers.has(value))
+}
+
+function toPage(scope: ReadScope, rows: readonly KeyRow[], limit: number): EventPage {
+  const events = rows.slice(0, limit).map((row) => loadEvent(scope, row))
+  return { events, complete: rows.length <= limit }
+}
+
+function loadEvent({ tx }: ReadScope, { seq, id, created_at }: KeyRow): StoredEvent {
+  return { seq, id: hexOf(id), created_at, raw: String(tx.prepare(rawSql).get(seq)?.raw) }
+}
+
+/** Which of the rows were seen, one bit per `seq`: a million rows cost 125 kB. */
+class SeqSet {
+  #bits = new Uint8Array(1_024)
+
+  /** False when it was there already. */
+  add(seq: number): boolean {
+    const byte = Math.floor(seq / 8)
+    if (byte >= this.#bits.length) {
+      const larger = new Uint8Array(Math.max(byte + 1, this.#bits.length * 2))
+      larger.set(this.#bits)
+      this.#bits = larger
+    }
+    const bit = 1 << (seq % 8)
+    const isNew = (this.#bits[byte]! & bit) === 0
+    this.#bits[byte]! |= bit
+    return isNew
+  }
+}

@@ -1,0 +1,70 @@
+import type { Migration } from '../../kernel/store.ts'
+import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
+
+/**
+ * `created_at DESC, id` is the order of a REQ (NIP-01), so newest-first reads never sort. `kind` rides along where the
+ * index does not lead with it: kinds and restricted kinds are then decided without touching the row.
+ */
+const tables = `
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id BLOB NOT NULL,
+  pubkey BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  d BLOB,
+  expiration INTEGER,
+  raw TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX event_by_id ON events (id);
+CREATE INDEX event_by_time ON events (created_at DESC, id, kind);
+CREATE INDEX event_by_author ON events (pubkey, kind, created_at DESC, id);
+CREATE INDEX event_by_kind ON events (kind, created_at DESC, id);
+CREATE UNIQUE INDEX event_by_address ON events (kind, pubkey, d) WHERE d IS NOT NULL;
+CREATE INDEX event_by_expiration ON events (expiration) WHERE expiration IS NOT NULL;
+
+CREATE TABLE event_tags (
+  tag BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  kind INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (tag, created_at DESC, id)
+) STRICT, WITHOUT ROWID;
+`
+
+/**
+ * What must not come back. None of these rows is ever removed: an event that was deleted here is still offered by
+ * peers that never saw the deletion.
+ */
+const tombstones = `
+CREATE TABLE event_deletions (
+  id BLOB NOT NULL,
+  author BLOB NOT NULL,
+  PRIMARY KEY (id, author)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event_floors (
+  kind INTEGER NOT NULL,
+  pubkey BLOB NOT NULL,
+  d BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  PRIMARY KEY (kind, pubkey, d)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event_vanished (
+  pubkey BLOB PRIMARY KEY NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`
+
+export const eventMigrations: readonly Migration<SqliteTx>[] = [
+  {
+    id: 'events-0001-create',
+    up(tx) {
+      tx.db.exec(tables)
+      tx.db.exec(tombstones)
+    },
+  },
+]

@@ -1,0 +1,203 @@
+import type { Clock } from '../../kernel/clock.ts'
+import type { Logger } from '../../kernel/logger.ts'
+import type { Store } from '../../kernel/store.ts'
+import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
+import type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
+import { bytesOf } from './event-key.sqlite.ts'
+import {
+  countMatches,
+  expiredSql,
+  type ReadScope,
+  readById,
+  readFilters,
+  readPage,
+} from './event-query.sqlite.ts'
+import { eventMigrations } from './event-schema.sqlite.ts'
+import type {
+  EventPage,
+  EventStore,
+  PageRequest,
+  PutOutcome,
+  QueryLimits,
+  Reconciler,
+  ReconcilerOptions,
+  SetFingerprint,
+  Visibility,
+} from './event-store.ts'
+import { EventWriter, type KeyChange } from './event-writer.sqlite.ts'
+import type { Filter } from './filter.ts'
+import { TimeSlice } from './time-slice.sqlite.ts'
+
+export interface SqliteEventStoreOptions {
+  readonly store: Store<SqliteTx>
+  /** What this relay is known by: requests to vanish (NIP-62) from other relays have no effect. */
+  readonly relayUrls: readonly string[]
+  /** Kinds kept from the public; the fingerprint of what the public may read is maintained for exactly these. */
+  readonly restrictedKinds: readonly number[]
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+type Listener = Parameters<EventStore<SqliteTx>['onAccepted']>[0]
+
+/** What one transaction has done so far and nobody may see before its commit. */
+interface Staged {
+  readonly changes: KeyChange[]
+  readonly accepted: { readonly event: NostrEvent; readonly raw: string; readonly seq: number }[]
+}
+
+/** Expired events a reader skips one by one; with more of them, the reader sweeps first. */
+const maxUnswept = 10_000
+/** Events removed in one transaction of a sweep: writers wait no longer than that. */
+const sweepBatch = 1_000
+
+/** Opens the events of a store, bringing its tables up to date first. */
+export async function createSqliteEventStore(
+  options: SqliteEventStoreOptions,
+): Promise<EventStore<SqliteTx> & AsyncDisposable> {
+  await options.store.migrate(eventMigrations)
+  return new SqliteEventStore(options)
+}
+
+class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
+  readonly #store: Store<SqliteTx>
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #writer: EventWriter
+  readonly #listeners = new Set<Listener>()
+  readonly #staged = new WeakMap<SqliteTx, Staged>()
+
+  constructor({ store, clock, log, relayUrls }: SqliteEventStoreOptions) {
+    this.#store = store
+    this.#clock = clock
+    this.#log = log
+    this.#writer = new EventWriter(relayUrls)
+  }
+
+  put(events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]> {
+    return this.#store.transaction((tx) => this.putIn(tx, events))
+  }
+
+  async putIn(tx: SqliteTx, events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]> {
+    const staged = this.#stage(tx)
+    const slice = new TimeSlice(this.#clock)
+    const now = this.#now()
+    const outcomes: PutOutcome[] = []
+    for (const parsed of events) {
+      const { outcome, seq } = await this.#writer.put(tx, parsed, now, staged.changes, slice)
+      outcomes.push(outcome)
+      if (outcome !== 'stored' && outcome !== 'ephemeral') continue
+      staged.accepted.push({ event: parsed.event, raw: parsed.raw, seq })
+    }
+    return outcomes
+  }
+
+  known(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.#read(({ tx, expired }) => {
+      const statement = tx.prepare('SELECT seq FROM events WHERE id = ?')
+      return new Set(
+        ids.filter((id) => {
+          const row = statement.get(bytesOf(id))
+          return row !== undefined && !expired.has(Number(row.seq))
+        }),
+      )
+    })
+  }
+
+  get(ids: readonly string[]): Promise<readonly StoredEvent[]> {
+    return this.#read((scope) => readById(scope, ids))
+  }
+
+  page(request: PageRequest): Promise<EventPage> {
+    return this.#read((scope) => readPage(scope, request))
+  }
+
+  query(filters: readonly Filter[], limits: QueryLimits): Promise<EventPage> {
+    return this.#read((scope) => readFilters(scope, filters, limits))
+  }
+
+  count(filters: readonly Filter[], visibility: Visibility): Promise<number> {
+    return this.#read((scope) => countMatches(scope, filters, visibility))
+  }
+
+  fingerprint(_filter: Filter, _visibility: Visibility): Promise<SetFingerprint> {
+    throw new Error('not yet')
+  }
+
+  reconciler(_options: ReconcilerOptions): Promise<Reconciler> {
+    throw new Error('not yet')
+  }
+
+  lastSeq(): Promise<number> {
+    return this.#store.read((tx) => {
+      const row = tx.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get()
+      return Number(row?.seq ?? 0)
+    })
+  }
+
+  onAccepted(listener: Listener): Disposable {
+    // A listener of its own, so that one function may listen twice and stop once.
+    const own: Listener = (...accepted) => listener(...accepted)
+    this.#listeners.add(own)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(own) }
+  }
+
+  async sweep(): Promise<number> {
+    const now = this.#now()
+    for (let swept = 0; ; ) {
+      const removed = await this.#store.transaction((tx) => {
+        const rows = tx.prepare(expiredSql).all(now, sweepBatch)
+        const { changes } = rows.length === 0 ? { changes: [] } : this.#stage(tx)
+        for (const row of rows) this.#writer.remove(tx, Number(row.seq), changes)
+        return rows.length
+      })
+      swept += removed
+      if (removed < sweepBatch) return swept
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listeners.clear()
+  }
+
+  #now(): number {
+    return Math.floor(this.#clock.now() / 1_000)
+  }
+
+  async #read<T>(work: (scope: ReadScope) => T | Promise<T>): Promise<T> {
+    for (;;) {
+      const done = await this.#store.read(async (tx) => {
+        const rows = tx.prepare(expiredSql).all(this.#now(), maxUnswept)
+        if (rows.length >= maxUnswept) return undefined
+        const expired = new Set(rows.map((row) => Number(row.seq)))
+        return { result: await work({ tx, expired, slice: new TimeSlice(this.#clock) }) }
+      })
+      if (done !== undefined) return done.result
+      await this.sweep()
+    }
+  }
+
+  #stage(tx: SqliteTx): Staged {
+    const known = this.#staged.get(tx)
+    if (known !== undefined) return known
+    const staged: Staged = { changes: [], accepted: [] }
+    this.#staged.set(tx, staged)
+    tx.afterCommit(() => this.#tell(staged.accepted))
+    return staged
+  }
+
+  #tell(accepted: Staged['accepted']): void {
+    if (accepted.length === 0) return
+    const events = accepted.map(({ event }) => event)
+    const raws = accepted.map(({ raw }) => raw)
+    const seqs = accepted.map(({ seq }) => seq)
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(events, raws, seqs)
+      } catch (error) {
+        // The events are committed: one broken listener must neither fail the writer nor silence the others.
+        this.#log.error('a listener for accepted events failed', { error })
+      }
+    }
+  }
+}
