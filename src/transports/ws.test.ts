@@ -214,6 +214,26 @@ describe('ws transport: what a closed connection means', () => {
   })
 })
 
+describe('ws transport: backpressure', () => {
+  it('stops a peer whose messages nobody reads: they stay on its side (K7)', async () => {
+    await using line = await connect()
+    const total = 64 * 1024 * 1024
+    for (let sent = 0; sent < total; sent += 64 * 1024) line.socket.send('x'.repeat(64 * 1024))
+    let left = line.socket.bufferedAmount
+    for (let still = 0; still < 100; still += 1) {
+      await settle()
+      if (line.socket.bufferedAmount !== left) still = 0
+      left = line.socket.bufferedAmount
+    }
+    assert.ok(left > total / 2, `${total - left} bytes were taken in`)
+    let read = 0
+    for await (const message of line.channel) {
+      read += message.length
+      if (read === total) break
+    }
+  })
+})
+
 describe('ws transport: keepalive', () => {
   it('gives up a peer that answers no ping', async () => {
     const clock = new FakeClock()
