@@ -1,0 +1,127 @@
+import type { Clock } from '../../../kernel/clock.ts'
+import { NegentropyError } from '../../../negentropy/negentropy-error.ts'
+import { EventError } from '../event-error.ts'
+import { type EventStore, type Reconciler, TooManyRecords, type Visibility } from '../event-store.ts'
+import { parseFilter } from '../filter-parser.ts'
+import type { Limits } from '../limits.ts'
+import { negErr } from './frame.ts'
+import type { Admission } from './limiter.ts'
+import { NegSessions } from './neg-sessions.ts'
+import { onlyRestricted } from './visibility.ts'
+
+export interface NegotiationContext {
+  readonly store: Pick<EventStore<unknown>, 'reconciler'>
+  readonly limits: Limits
+  readonly admission: Admission
+  readonly clock: Clock
+  send(text: string): void
+  visibility(): Visibility
+  /** Makes sure the peer has a challenge before it is refused for want of AUTH. */
+  challenge(): void
+  /** Something broke that is not the peer's fault. */
+  onFailure(error: unknown): void
+}
+
+/** Answers NEG-OPEN, NEG-MSG and NEG-CLOSE of one connection, one at a time (NIP-77, spec events §5.15). */
+export class Negotiation {
+  readonly #context: NegotiationContext
+  readonly #sessions = new NegSessions()
+
+  constructor(context: NegotiationContext) {
+    this.#context = context
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  async open(id: string, filter: unknown, message: Uint8Array): Promise<void> {
+    // An open session of this name ends, whatever becomes of the new one.
+    await this.#sessions.remove(id)
+    const { limits, send, visibility, challenge } = this.#context
+    try {
+      const parsed = parseFilter(filter, limits)
+      if (parsed.limit !== undefined)
+        throw new EventError('filter/bad-value', 'invalid', 'limit has no meaning in NEG-OPEN')
+      if (onlyRestricted([parsed], visibility())) {
+        challenge()
+        return send(negErr(id, 'auth-required: these kinds are read by their author and recipients only'))
+      }
+      const release = this.#context.admission.negotiate()
+      if (typeof release === 'string')
+        return send(negErr(id, `blocked: too many negentropy sessions on this ${release}`))
+      const reconciler = await this.#context.store
+        .reconciler({
+          role: 'responder',
+          filter: parsed,
+          visibility: visibility(),
+          frameLimit: negFrameBytes(limits),
+          maxRecords: limits.maxNegRecords,
+        })
+        .catch((error: unknown) => {
+          release()
+          throw error
+        })
+      this.#sessions.add(id, reconciler, release)
+      await this.#step(id, reconciler, message)
+    } catch (error) {
+      await this.#refuse(id, error)
+    }
+  }
+
+  async message(id: string, message: Uint8Array): Promise<void> {
+    const reconciler = this.#sessions.take(id)
+    if (reconciler === undefined) return this.#context.send(negErr(id, 'closed: unknown subscription handle'))
+    try {
+      await this.#step(id, reconciler, message)
+    } catch (error) {
+      await this.#refuse(id, error)
+    }
+  }
+
+  /** An unknown id is ignored. */
+  close(id: string): Promise<void> {
+    return this.#sessions.remove(id)
+  }
+
+  /** Ends what nobody used for `negIdleMs`: a forgotten session must not keep its snapshot. */
+  async sweep(): Promise<void> {
+    const before = this.#context.clock.monotonic() - this.#context.limits.negIdleMs
+    for (const id of this.#sessions.idleSince(before)) {
+      this.#context.send(negErr(id, 'closed: negentropy session timed out'))
+      await this.#sessions.remove(id)
+    }
+  }
+
+  /** Frees everything; call it when no message is being answered any more. */
+  clear(): Promise<void> {
+    return this.#sessions.clear()
+  }
+
+  async #step(id: string, reconciler: Reconciler, message: Uint8Array): Promise<void> {
+    const { reply } = await reconciler.step(message)
+    this.#sessions.rest(id, this.#context.clock.monotonic())
+    if (reply === undefined) return
+    const hex = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength).toString('hex')
+    this.#context.send(`["NEG-MSG",${JSON.stringify(id)},"${hex}"]`)
+  }
+
+  async #refuse(id: string, error: unknown): Promise<void> {
+    await this.#sessions.remove(id)
+    const { send, onFailure } = this.#context
+    if (error instanceof TooManyRecords) return send(negErr(id, 'blocked: this query is too big', error.max))
+    if (error instanceof NegentropyError) return send(negErr(id, `invalid: ${error.message}`))
+    if (error instanceof EventError) return send(negErr(id, error.reason))
+    onFailure(error)
+    send(negErr(id, 'error: the relay could not answer'))
+  }
+}
+
+/**
+ * Bytes of one binary answer: 500,000 as the field does, but no more than fits, in hex, into a message of the size we
+ * take ourselves. A peer that limits what it receives mostly limits it to about that.
+ */
+export function negFrameBytes(limits: Limits): number {
+  const envelope = 256
+  return Math.min(limits.maxNegFrameBytes, Math.floor((limits.maxMessageBytes - envelope) / 2))
+}

@@ -1,0 +1,60 @@
+import type { Limits } from '../limits.ts'
+
+/** What an operator says about the relay (NIP-11). */
+export interface RelayInfo {
+  /** Below 30 characters. */
+  readonly name: string
+  readonly description?: string | undefined
+  readonly banner?: string | undefined
+  readonly icon?: string | undefined
+  /** The relay's own identity, 64 hex. */
+  readonly self?: string | undefined
+  /** The administrator, 64 hex; without one the relay's own identity stands here. */
+  readonly pubkey?: string | undefined
+  readonly contact?: string | undefined
+  /** Address of the software's home page. */
+  readonly software?: string | undefined
+  readonly version: string
+  readonly terms_of_service?: string | undefined
+}
+
+export const supportedNips = [1, 9, 11, 40, 42, 45, 62, 67, 70, 77] as const
+
+/** The NIP-11 document. Every number of `limitation` comes from the object that is enforced (promise N9). */
+export function relayDocument(info: RelayInfo, limits: Limits) {
+  return {
+    ...info,
+    pubkey: info.pubkey ?? info.self,
+    supported_nips: supportedNips,
+    negentropy: 1,
+    limitation: {
+      max_message_length: limits.maxMessageBytes,
+      max_subscriptions: limits.maxSubscriptions,
+      max_filters: limits.maxFilters,
+      max_limit: limits.maxLimit,
+      default_limit: limits.defaultLimit,
+      max_subid_length: limits.maxSubscriptionId,
+      max_event_tags: limits.maxTags,
+      max_content_length: limits.maxContentLength,
+      created_at_upper_limit: limits.maxFutureSeconds,
+      min_pow_difficulty: 0,
+      auth_required: false,
+      payment_required: false,
+      restricted_writes: false,
+    },
+  }
+}
+
+/** What a person sees who opens the relay's address in a browser. */
+export function landingPage(info: RelayInfo, url: string): string {
+  return [
+    info.name,
+    info.description,
+    '',
+    `A Nostr relay (${supportedNips.map((nip) => `NIP-${nip}`).join(', ')}).`,
+    `Connect to it with a Nostr client: ${url}`,
+    '',
+  ]
+    .filter((line) => line !== undefined)
+    .join('\n')
+}

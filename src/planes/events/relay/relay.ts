@@ -1,0 +1,291 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { type Clock, systemClock } from '../../../kernel/clock.ts'
+import { type Logger, silentLogger } from '../../../kernel/logger.ts'
+import { SyncError } from '../../../kernel/sync-error.ts'
+import type { EventStore } from '../event-store.ts'
+import type { Ingest } from '../ingest.ts'
+import type { Limits } from '../limits.ts'
+import type { Verifier } from '../verifier.ts'
+import { Connection } from './connection.ts'
+import { answerHttp } from './http.ts'
+import { Limiter, type Refusal } from './limiter.ts'
+import { LiveFanOut } from './live-fan-out.ts'
+import { OutboundBudget } from './outbound.ts'
+import { landingPage, type RelayInfo, relayDocument } from './relay-info.ts'
+import type { RelayCounters, SessionServices } from './session.ts'
+
+export interface RelayOptions<Tx> {
+  readonly store: EventStore<Tx>
+  readonly ingest: Ingest<Tx>
+  readonly verifier: Verifier
+  readonly limits: Limits
+  readonly info: RelayInfo
+  readonly clock?: Clock
+  readonly log?: Logger
+  /** Kinds that only their author and the people in their `p` tags may read (NIP-42). Default: gift wraps. */
+  readonly restrictedKinds?: readonly number[]
+  /** The addresses clients know this relay by, for AUTH. Without one, those it listens on. */
+  readonly relayUrls?: readonly string[]
+  /** `lazy`: a client is challenged when it is first refused for want of AUTH. `open`: at once. */
+  readonly challenge?: 'lazy' | 'open'
+  /**
+   * Web pages that may connect, as values of the Origin header. Undefined: all of them, which is what web clients of a
+   * public relay need. A browser sends no credentials here, so a page can do no more than any other client.
+   */
+  readonly allowedOrigins?: readonly string[]
+  /** The client's IP address; behind a proxy, taken from the header that the proxy sets. */
+  readonly clientAddress?: (request: IncomingMessage) => string
+}
+
+export interface RelayStats extends Readonly<RelayCounters> {
+  readonly connections: number
+  readonly subscriptions: number
+  readonly negotiations: number
+  /** Bytes handed to sockets and not yet sent. */
+  readonly pendingBytes: number
+}
+
+/** How long peers have to answer our goodbye when the relay stops (promise K11: within 10 s in all). */
+const graceMs = 5_000
+
+/** How often pings, idle sessions and forgotten addresses are looked after. */
+const housekeepingMs = 1_000
+
+const refusals: Readonly<Record<Refusal, string>> = {
+  'relay-full': '503 Service Unavailable',
+  'address-full': '429 Too Many Requests',
+  'address-too-fast': '429 Too Many Requests',
+}
+
+/** A relay for Nostr clients: NIP-01, 09, 11, 40, 42, 45, 62, 67, 70 and 77 over WebSocket. */
+export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
+  return new Relay(options as RelayOptions<unknown>)
+}
+
+export class Relay implements AsyncDisposable {
+  readonly #options: RelayOptions<unknown>
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #limiter: Limiter
+  readonly #live: LiveFanOut
+  readonly #budget: OutboundBudget
+  readonly #sockets: WebSocketServer
+  readonly #services: SessionServices
+  readonly #connections = new Set<Connection>()
+  readonly #stopping = new AbortController()
+  readonly #counters: RelayCounters = {
+    accepted: 0,
+    refused: 0,
+    badMessages: 0,
+    failures: 0,
+    ephemeralsDropped: 0,
+  }
+  #server: Server | undefined
+  #stopped: Promise<void> | undefined
+  #serial = 0
+
+  constructor(options: RelayOptions<unknown>) {
+    const { store, ingest, verifier, limits, clock = systemClock, log = silentLogger } = options
+    this.#options = options
+    this.#clock = clock
+    this.#log = log
+    this.#limiter = new Limiter(limits, clock)
+    this.#live = new LiveFanOut(store)
+    this.#budget = new OutboundBudget(limits.maxPendingBytesTotal)
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      // Twice the limit, so that a message that is a little too large gets an answer instead of a closed socket.
+      maxPayload: 2 * limits.maxMessageBytes,
+      // Off: on a fast line compressing costs more than it saves, and it is one more way to be bombed.
+      perMessageDeflate: false,
+    })
+    this.#services = {
+      store,
+      ingest,
+      verifier,
+      limits,
+      clock,
+      live: this.#live,
+      restrictedKinds: options.restrictedKinds ?? [1059],
+      counters: this.#counters,
+      relayUrls: () => this.#relayUrls(),
+      newChallenge: () => randomBytes(16).toString('hex'),
+    }
+    void this.#housekeep()
+  }
+
+  /** Where it listens. Throws before `listen`. */
+  get url(): string {
+    const url = this.#localUrl()
+    if (url === undefined) throw new SyncError('internal/bug', 'the relay is not listening')
+    return url
+  }
+
+  stats(): RelayStats {
+    const connections = [...this.#connections]
+    const sum = (of: (connection: Connection) => number) => connections.reduce((all, one) => all + of(one), 0)
+    return {
+      ...this.#counters,
+      connections: this.#limiter.connections,
+      subscriptions: sum((connection) => connection.subscriptions),
+      negotiations: this.#limiter.negotiations,
+      pendingBytes: sum((connection) => connection.pendingBytes),
+    }
+  }
+
+  /** Takes over a WebSocket handshake on `/`. False: another path; nothing was touched. */
+  handleUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
+    if (request.url?.split('?', 1)[0] !== '/') return false
+    // Until ws has the stream, nobody else listens, and an unheard error ends the process.
+    stream.on('error', () => stream.destroy())
+    const { allowedOrigins, clientAddress } = this.#options
+    const { origin } = request.headers
+    if (allowedOrigins !== undefined && origin !== undefined && !allowedOrigins.includes(origin)) {
+      refuse(stream, '403 Forbidden')
+      return true
+    }
+    const address = clientAddress?.(request) ?? request.socket.remoteAddress ?? 'unknown'
+    void this.#live.ready.then(
+      () => this.#admit(request, stream, head, address),
+      () => refuse(stream, '503 Service Unavailable'),
+    )
+    return true
+  }
+
+  #admit(request: IncomingMessage, stream: Duplex, head: Buffer, address: string): void {
+    if (this.#stopping.signal.aborted) return refuse(stream, '503 Service Unavailable')
+    const admission = this.#limiter.connect(address)
+    if (typeof admission === 'string') return refuse(stream, refusals[admission])
+    let upgraded = false
+    // ws answers a malformed handshake itself and never calls back.
+    stream.once('close', () => {
+      if (!upgraded) admission[Symbol.dispose]()
+    })
+    this.#sockets.handleUpgrade(request, stream, head, (socket) => {
+      upgraded = true
+      const connection: Connection = new Connection({
+        services: this.#services,
+        socket,
+        stream,
+        admission,
+        address,
+        budget: this.#budget,
+        log: this.#log.child({ connection: ++this.#serial }),
+        challengeAtOpen: this.#options.challenge === 'open',
+        onClosed: () => this.#connections.delete(connection),
+      })
+      this.#connections.add(connection)
+    })
+  }
+
+  /** Answers NIP-11 and plain GETs on `/`. False: not ours; nothing was written. */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    const { info, limits } = this.#options
+    return answerHttp(request, response, {
+      document: () => JSON.stringify(relayDocument(info, limits)),
+      landing: () => landingPage(info, this.#relayUrls()[0] ?? ''),
+    })
+  }
+
+  /** Serves this relay alone. Port 0: any free one, see `url`. Rejects when the address is taken. */
+  async listen({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+    await this.#live.ready
+    const server = createServer(
+      // A client that sends its request byte by byte holds its socket for no longer than this (slow loris).
+      {
+        headersTimeout: 10_000,
+        requestTimeout: 10_000,
+        connectionsCheckingInterval: 1_000,
+        keepAliveTimeout: 5_000,
+      },
+      (request, response) => {
+        if (!this.handleRequest(request, response)) response.writeHead(404).end()
+      },
+    )
+    server.maxConnections = this.#options.limits.maxConnections + 100
+    server.on('upgrade', (request, stream, head) => {
+      if (!this.handleUpgrade(request, stream, head)) refuse(stream, '404 Not Found')
+    })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+    server.on('error', (error) => this.#log.error('the relay cannot take connections', { error }))
+    this.#server = server
+  }
+
+  /** Takes no more connections, answers what was received, closes every socket. Done within 10 s. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new Error('the relay is stopping'))
+    const server = this.#server
+    const closed =
+      server === undefined ? undefined : new Promise<void>((resolve) => server.close(() => resolve()))
+    server?.closeIdleConnections()
+    const done = new AbortController()
+    const cut = this.#clock.sleep(graceMs, done.signal).then(
+      () => {
+        for (const connection of this.#connections) connection.terminate()
+        server?.closeAllConnections()
+      },
+      () => {},
+    )
+    await Promise.allSettled([...this.#connections].map((connection) => connection[Symbol.asyncDispose]()))
+    this.#live[Symbol.dispose]()
+    this.#sockets.close()
+    server?.closeAllConnections()
+    await closed
+    done.abort()
+    await cut
+  }
+
+  async #housekeep(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        await this.#clock.sleep(housekeepingMs, signal)
+      } catch {
+        return
+      }
+      this.#limiter.prune()
+      for (const connection of this.#connections)
+        connection.tick().catch((error: unknown) => this.#log.error('housekeeping failed', { error }))
+    }
+  }
+
+  #localUrl(): string | undefined {
+    const address = this.#server?.address() as AddressInfo | null | undefined
+    if (address === null || address === undefined) return undefined
+    return `ws://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+  }
+
+  #relayUrls(): readonly string[] {
+    const { relayUrls = [] } = this.#options
+    const url = this.#localUrl()
+    if (relayUrls.length > 0 || url === undefined) return relayUrls
+    const { hostname, port } = new URL(url)
+    const isLocal = ['127.0.0.1', '[::1]', '0.0.0.0', '[::]'].includes(hostname)
+    return isLocal ? [url, `ws://localhost:${port}`, `ws://127.0.0.1:${port}`, `ws://[::1]:${port}`] : [url]
+  }
+}
+
+/** Answers a handshake with a plain HTTP error and closes. */
+function refuse(stream: Duplex, status: string): void {
+  stream.on('error', () => stream.destroy())
+  const retry = status.startsWith('4') && !status.startsWith('429') ? '' : 'Retry-After: 30\r\n'
+  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n${retry}\r\n`, () =>
+    stream.destroy(),
+  )
+}
