@@ -5,7 +5,7 @@ import { bytesOf, hexOf } from './event-key.sqlite.ts'
 import { chooseAccess, estimateRows, rowByIdSql, scanKeys } from './event-scan.sqlite.ts'
 import type { EventPage, PageRequest, QueryLimits, Visibility } from './event-store.ts'
 import type { Filter } from './filter.ts'
-import { matchesFilter } from './filter-match.ts'
+import { matchFilter } from './filter-match.ts'
 import { planQuery, type QueryPlan } from './query-plan.ts'
 import type { TimeSlice } from './time-slice.sqlite.ts'
 
@@ -158,7 +158,7 @@ function rowTest(
     if (!hidden && !plan.needsEvent) return true
     const event = JSON.parse(String(raw.get(row.seq)?.raw)) as NostrEvent
     if (hidden && !concerns(event, readers)) return false
-    return !plan.needsEvent || matchesFilter(event, filter)
+    return !plan.needsEvent || matchFilter(filter, event)
   }
 }
 

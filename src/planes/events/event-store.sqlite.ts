@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Logger } from '../../kernel/logger.ts'
 import type { Store } from '../../kernel/store.ts'
+import { fingerprintOf } from '../../negentropy/fingerprint.ts'
 import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 import { bytesOf } from './event-key.sqlite.ts'
@@ -24,6 +25,7 @@ import type {
   SetFingerprint,
   Visibility,
 } from './event-store.ts'
+import { EventVectors } from './event-vector.sqlite.ts'
 import { EventWriter, type KeyChange } from './event-writer.sqlite.ts'
 import type { Filter } from './filter.ts'
 import { TimeSlice } from './time-slice.sqlite.ts'
@@ -64,6 +66,8 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #writer: EventWriter
+  readonly #vectors = new EventVectors()
+  #generation = 0
   readonly #listeners = new Set<Listener>()
   readonly #staged = new WeakMap<SqliteTx, Staged>()
 
@@ -120,8 +124,13 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
     return this.#read((scope) => countMatches(scope, filters, visibility))
   }
 
-  fingerprint(_filter: Filter, _visibility: Visibility): Promise<SetFingerprint> {
-    throw new Error('not yet')
+  async fingerprint(filter: Filter, visibility: Visibility): Promise<SetFingerprint> {
+    const generation = this.#generation
+    const set = await this.#read((scope) => {
+      const request = { filter, visibility, maxRecords: Number.POSITIVE_INFINITY }
+      return this.#vectors.get(scope, request, generation, this.#now())
+    })
+    return { count: set.size, fingerprint: fingerprintOf(set) }
   }
 
   reconciler(_options: ReconcilerOptions): Promise<Reconciler> {
@@ -182,7 +191,10 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
     if (known !== undefined) return known
     const staged: Staged = { changes: [], accepted: [] }
     this.#staged.set(tx, staged)
-    tx.afterCommit(() => this.#tell(staged.accepted))
+    tx.afterCommit(() => {
+      if (staged.changes.length > 0) this.#generation += 1
+      this.#tell(staged.accepted)
+    })
     return staged
   }
 

@@ -2,6 +2,16 @@ import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, ParsedEvent } from './event.ts'
 import { EventCursor, type KeyRow } from './event-cursor.sqlite.ts'
 import { bytesOf, hexOf, tagKey, tagKeys } from './event-key.sqlite.ts'
+import {
+  deletedAddresses,
+  deletedIds,
+  deletion,
+  expirationOf,
+  firstValue,
+  giftWrap,
+  recipientsOf,
+  vanishRequest,
+} from './event-rules.ts'
 import { rowByIdSql, stretchesOf } from './event-scan.sqlite.ts'
 import type { PutOutcome } from './event-store.ts'
 import { type Floor, loses, lowestId, tombstones } from './event-tombstones.sqlite.ts'
@@ -22,10 +32,6 @@ export interface PutResult {
   /** 0 unless stored. */
   readonly seq: number
 }
-
-const deletion = 5
-const vanishRequest = 62
-const giftWrap = 1059
 
 /** One event on its way in, with what SQL compares it by. */
 interface Incoming {
@@ -184,13 +190,10 @@ export class EventWriter {
 
   /** NIP-09: what the deletion names and its author may delete goes now, or is refused when it comes. */
   #delete(tx: SqliteTx, { event, pubkey }: Incoming, changes: KeyChange[]): void {
-    for (const [name, value] of event.tags) {
-      if (value === undefined) continue
-      if (name === 'e' && hex64.test(value)) this.#deleteId(tx, bytesOf(value), event.pubkey, changes)
-      const address = name === 'a' ? parseAddress(value) : undefined
-      if (address === undefined || address.pubkey !== event.pubkey) continue
+    for (const id of deletedIds(event)) this.#deleteId(tx, bytesOf(id), event.pubkey, changes)
+    for (const { kind, d } of deletedAddresses(event)) {
       const floor = { created_at: event.created_at, id: lowestId }
-      this.#block(tx, address.kind, pubkey, tagKey('d', address.d), floor, changes)
+      this.#block(tx, kind, pubkey, tagKey('d', d), floor, changes)
     }
   }
 
@@ -260,8 +263,6 @@ export class EventWriter {
 const insertSql =
   'INSERT INTO events (id, pubkey, created_at, kind, d, expiration, raw) VALUES (?, ?, ?, ?, ?, ?, ?)'
 const insertTagSql = 'INSERT INTO event_tags (tag, created_at, id, kind, seq) VALUES (?, ?, ?, ?, ?)'
-const hex64 = /^[0-9a-f]{64}$/
-
 const refused = (outcome: PutOutcome): PutResult => ({ outcome, seq: 0 })
 
 function wins(a: Floor, b: Floor): boolean {
@@ -276,29 +277,4 @@ function storedVersion(tx: SqliteTx, kind: number, pubkey: Uint8Array, d: Uint8A
 /** Who may delete the event: its author, and who a gift wrap is addressed to, as its author is a throw-away key. */
 function deletersOf({ event, pubkey }: Incoming): Uint8Array[] {
   return event.kind === giftWrap ? [pubkey, ...recipientsOf(event).map(bytesOf)] : [pubkey]
-}
-
-function recipientsOf(event: NostrEvent): string[] {
-  return event.tags.flatMap(([name, value]) => (name === 'p' && value && hex64.test(value) ? [value] : []))
-}
-
-function firstValue(event: NostrEvent, tag: string): string {
-  return event.tags.find(([name]) => name === tag)?.[1] ?? ''
-}
-
-/** Seconds; undefined when there is none that can be read as an integer (NIP-40). */
-function expirationOf(event: NostrEvent): number | undefined {
-  const value = event.tags.find(([name]) => name === 'expiration')?.[1]
-  if (value === undefined || !/^\d{1,16}$/.test(value)) return undefined
-  return Math.min(Number(value), Number.MAX_SAFE_INTEGER)
-}
-
-/** `kind:pubkey:d` of an `a` tag; undefined when it names no replaceable or addressable event. */
-function parseAddress(value: string): { kind: number; pubkey: string; d: string } | undefined {
-  const match = /^(0|[1-9]\d{0,4}):([0-9a-f]{64}):([^]*)$/.exec(value)
-  if (match === null) return undefined
-  const [, kind, pubkey = '', d = ''] = match
-  const address = { kind: Number(kind), pubkey, d }
-  if (isAddressable(address.kind)) return address
-  return isReplaceable(address.kind) && d === '' ? address : undefined
 }
