@@ -13,6 +13,7 @@ import {
   readFilters,
   readPage,
 } from './event-query.sqlite.ts'
+import { createReconciler, type HeldSet, heldInMemory } from './event-reconciler.ts'
 import { eventMigrations } from './event-schema.sqlite.ts'
 import type {
   EventPage,
@@ -25,7 +26,7 @@ import type {
   SetFingerprint,
   Visibility,
 } from './event-store.ts'
-import { EventVectors } from './event-vector.sqlite.ts'
+import { EventVectors, type VectorRequest } from './event-vector.sqlite.ts'
 import { EventWriter, type KeyChange } from './event-writer.sqlite.ts'
 import type { Filter } from './filter.ts'
 import { TimeSlice } from './time-slice.sqlite.ts'
@@ -125,16 +126,14 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
   }
 
   async fingerprint(filter: Filter, visibility: Visibility): Promise<SetFingerprint> {
-    const generation = this.#generation
-    const set = await this.#read((scope) => {
-      const request = { filter, visibility, maxRecords: Number.POSITIVE_INFINITY }
-      return this.#vectors.get(scope, request, generation, this.#now())
-    })
-    return { count: set.size, fingerprint: fingerprintOf(set) }
+    using held = await this.#hold({ filter, visibility, maxRecords: Number.POSITIVE_INFINITY })
+    return await held.load(() => ({ count: held.set.size, fingerprint: fingerprintOf(held.set) }))
   }
 
-  reconciler(_options: ReconcilerOptions): Promise<Reconciler> {
-    throw new Error('not yet')
+  async reconciler(options: ReconcilerOptions): Promise<Reconciler> {
+    const { filter, visibility, maxRecords = Number.POSITIVE_INFINITY } = options
+    if (filter.limit !== undefined) throw new TypeError('a set to reconcile has no limit')
+    return createReconciler(await this.#hold({ filter, visibility, maxRecords }), options)
   }
 
   lastSeq(): Promise<number> {
@@ -171,6 +170,12 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
 
   #now(): number {
     return Math.floor(this.#clock.now() / 1_000)
+  }
+
+  async #hold(request: VectorRequest): Promise<HeldSet> {
+    const generation = this.#generation
+    const now = this.#now()
+    return heldInMemory(await this.#read((scope) => this.#vectors.get(scope, request, generation, now)))
   }
 
   async #read<T>(work: (scope: ReadScope) => T | Promise<T>): Promise<T> {
