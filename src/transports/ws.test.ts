@@ -264,6 +264,24 @@ describe('ws transport: keepalive', () => {
     assert.deepEqual(await reading, { done: false, value: 'still here' })
   })
 
+  it('takes a message that trickles in for a sign of life, though no ping is answered meanwhile (K8)', async () => {
+    const clock = new FakeClock()
+    await using line = await connect({ clock })
+    line.socket.pause()
+    const wire = line.server.requests[0]!.socket
+    const reading = line.channel[Symbol.asyncIterator]().next()
+    // One unmasked text frame of 100 bytes, cut into pieces of ten.
+    wire.write(Buffer.from([0x81, 100]))
+    for (let i = 0; i < 9; i += 1) {
+      await pinged(clock, 30_000)
+      wire.write('x'.repeat(10))
+      for (let turn = 0; turn < 20; turn += 1) await settle()
+      await clock.advance(10_000)
+    }
+    wire.write('x'.repeat(10))
+    assert.deepEqual(await reading, { done: false, value: 'x'.repeat(100) })
+  })
+
   it('does not blame the peer while our own reader is slow (K8)', async () => {
     const clock = new FakeClock()
     await using line = await connect({ clock })
