@@ -52,10 +52,25 @@ export function tieSql(index: IndexName, order: KeyOrder): string {
 }
 
 /** How many rows a stretch has, up to a limit. Parameters: the stretch's values, since, until, limit. */
-export function probeSql(index: IndexName | 'anyKind'): string {
-  const { from, where } =
-    index === 'anyKind' ? { from: indexes.author.from, where: 'pubkey = ? AND ' } : indexes[index]
+export function probeSql(index: IndexName): string {
+  const { from, where } = indexes[index]
   return `SELECT count(*) AS n FROM (SELECT 1 FROM ${from} WHERE ${where}created_at >= ? AND created_at <= ? LIMIT ?)`
+}
+
+/** How many events an author has, of any kind and time, up to a limit. Parameters: pubkey, limit. */
+export const probeAuthorSql = `SELECT count(*) AS n FROM (SELECT 1 FROM ${indexes.author.from} WHERE pubkey = ? LIMIT ?)`
+
+/** How many rows a stretch has. Parameters: the stretch's values, since, until. */
+export function countSql(index: IndexName): string {
+  const { from, where } = indexes[index]
+  return `SELECT count(*) AS n FROM ${from} WHERE ${where}created_at >= ? AND created_at <= ?`
+}
+
+/** The time of the row that so many newer ones precede. Parameters: the stretch's values, since, until, how many. */
+export function nthSql(index: IndexName): string {
+  const { from, where } = indexes[index]
+  return `SELECT created_at FROM ${from} WHERE ${where}created_at >= ? AND created_at <= ?
+    ORDER BY created_at DESC LIMIT 1 OFFSET ?`
 }
 
 const largestBatch = 1_024

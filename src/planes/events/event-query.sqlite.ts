@@ -56,21 +56,6 @@ export async function readFilters(
   return { events: rows.map((row) => loadEvent(scope, row)), complete }
 }
 
-export async function countMatches(
-  scope: ReadScope,
-  filters: readonly Filter[],
-  visibility: Visibility,
-): Promise<number> {
-  const seen = filters.length > 1 ? new SeqSet() : undefined
-  let count = 0
-  for (const filter of filters) {
-    for await (const rows of matchingBatches(scope, filter, visibility, 'desc', { expect: 512 })) {
-      for (const row of rows) if (seen === undefined || seen.add(row.seq)) count += 1
-    }
-  }
-  return count
-}
-
 export function readById(scope: ReadScope, ids: readonly string[]): StoredEvent[] {
   const statement = scope.tx.prepare(rowByIdSql)
   const events: StoredEvent[] = []
@@ -174,23 +159,4 @@ function toPage(scope: ReadScope, rows: readonly KeyRow[], limit: number): Event
 
 function loadEvent({ tx }: ReadScope, { seq, id, created_at }: KeyRow): StoredEvent {
   return { seq, id: hexOf(id), created_at, raw: String(tx.prepare(rawSql).get(seq)?.raw) }
-}
-
-/** Which of the rows were seen, one bit per `seq`: a million rows cost 125 kB. */
-class SeqSet {
-  #bits = new Uint8Array(1_024)
-
-  /** False when it was there already. */
-  add(seq: number): boolean {
-    const byte = Math.floor(seq / 8)
-    if (byte >= this.#bits.length) {
-      const larger = new Uint8Array(Math.max(byte + 1, this.#bits.length * 2))
-      larger.set(this.#bits)
-      this.#bits = larger
-    }
-    const bit = 1 << (seq % 8)
-    const isNew = (this.#bits[byte]! & bit) === 0
-    this.#bits[byte]! |= bit
-    return isNew
-  }
 }

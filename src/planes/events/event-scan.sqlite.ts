@@ -4,6 +4,7 @@ import {
   type IndexStretch,
   type KeyOrder,
   type KeyRow,
+  probeAuthorSql,
   probeSql,
 } from './event-cursor.sqlite.ts'
 import { bytesOf, tagKey } from './event-key.sqlite.ts'
@@ -43,35 +44,24 @@ export function chooseAccess(tx: SqliteTx, filter: Filter): Access {
   return best
 }
 
-/** Index rows the plan would read, exact below `limit` when no more than a few values are asked for. */
+/** Index rows the plan would read: about right when many values are asked for, exact below `limit` otherwise. */
 export function estimateRows(tx: SqliteTx, plan: QueryPlan, limit: number): number {
-  const { access } = plan
-  if (access.by === 'nothing') return 0
+  const { access, since, until } = plan
   if (access.by === 'ids') return access.ids.length
-  const stretches = access.by === 'author' && access.kinds === undefined ? undefined : stretchesOf(tx, plan)
-  if (stretches !== undefined) {
-    const tried = stretches.slice(0, probedValues)
-    let rows = 0
-    for (const stretch of tried) rows += probe(tx, stretch.index, stretch, limit)
-    return (rows * stretches.length) / tried.length
+  if (access.by === 'author' && access.kinds === undefined) {
+    const probe = tx.prepare(probeAuthorSql)
+    return extrapolate(access.authors, (author) => probe.get(bytesOf(author), limit))
   }
-  if (access.by !== 'author') return limit
-  const tried = access.authors.slice(0, probedValues)
-  let rows = 0
-  for (const author of tried) {
-    rows += probe(tx, 'anyKind', { values: [bytesOf(author)], since: plan.since, until: plan.until }, limit)
-  }
-  return (rows * access.authors.length) / tried.length
+  return extrapolate(stretchesOf(tx, plan), ({ index, values }) => {
+    return tx.prepare(probeSql(index)).get(...values, since, until, limit)
+  })
 }
 
-function probe(
-  tx: SqliteTx,
-  index: Parameters<typeof probeSql>[0],
-  stretch: Pick<IndexStretch, 'values' | 'since' | 'until'>,
-  limit: number,
-): number {
-  const row = tx.prepare(probeSql(index)).get(...stretch.values, stretch.since, stretch.until, limit)
-  return Number(row?.n)
+function extrapolate<T>(all: readonly T[], probe: (one: T) => Record<string, unknown> | undefined): number {
+  const tried = all.slice(0, probedValues)
+  let rows = 0
+  for (const one of tried) rows += Number(probe(one)?.n)
+  return tried.length === 0 ? 0 : (rows * all.length) / tried.length
 }
 
 /** The stretches of index a plan reads; their union holds every match. */

@@ -4,15 +4,9 @@ import type { Store } from '../../kernel/store.ts'
 import { fingerprintOf } from '../../negentropy/fingerprint.ts'
 import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
+import { countMatches } from './event-count.sqlite.ts'
 import { bytesOf } from './event-key.sqlite.ts'
-import {
-  countMatches,
-  expiredSql,
-  type ReadScope,
-  readById,
-  readFilters,
-  readPage,
-} from './event-query.sqlite.ts'
+import { expiredSql, type ReadScope, readById, readFilters, readPage } from './event-query.sqlite.ts'
 import { createReconciler, type HeldSet, heldInMemory } from './event-reconciler.ts'
 import { eventMigrations } from './event-schema.sqlite.ts'
 import type {
