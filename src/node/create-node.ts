@@ -4,7 +4,8 @@ import type { Config } from '../config/schema.ts'
 import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
 import { defaultRetryPolicy } from '../kernel/retry.ts'
-import type { Scheduler } from '../kernel/scheduler.ts'
+import { Scheduler } from '../kernel/scheduler.ts'
+import { SyncError } from '../kernel/sync-error.ts'
 import { createSqliteEventStore } from '../planes/events/event-store.sqlite.ts'
 import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
@@ -14,6 +15,7 @@ import type { Limits } from '../planes/events/limits.ts'
 import { createRelay, type Relay } from '../planes/events/relay/relay.ts'
 import type { Signer } from '../planes/events/signer.ts'
 import { createEventsPlane } from '../planes/events/sync/events-plane.ts'
+import type { Verifier } from '../planes/events/verifier.ts'
 import { createWorkerVerifier } from '../planes/events/verifier.workers.ts'
 import { createWritePolicy } from '../planes/events/write-policy.ts'
 import { createSqliteStore, type SqliteStore } from '../stores/sqlite/sqlite-store.ts'
@@ -33,7 +35,7 @@ import { exportEvents, queryEvents } from './event-output.ts'
 import { loadIdentity } from './identity.ts'
 import { importEvents } from './import-events.ts'
 import { limitsFrom } from './limits-from.ts'
-import type { RelayDefinition, RelayDirectory, RelayEntry } from './relay-directory.ts'
+import { type RelayDefinition, RelayDirectory, type RelayEntry } from './relay-directory.ts'
 import { normalizeRelayUrl } from './relay-url.ts'
 import { version } from './version.ts'
 
@@ -55,6 +57,7 @@ interface Parts {
   readonly store: SqliteStore
   readonly events: EventStore<SqliteTx>
   readonly ingest: Ingest<SqliteTx>
+  readonly verifier: Verifier
   readonly identity: Signer
   readonly scheduler: Scheduler<SqliteTx>
 }
@@ -131,12 +134,13 @@ export class Node implements NodeControl {
   /** Serves the relay; answers its URL. */
   async listen(): Promise<string> {
     if (this.#relay !== undefined) return this.#relay.url
-    const { config, events, ingest, limits, log, identity } = this.#parts
+    const { config, events, ingest, verifier, limits, log, identity } = this.#parts
     const { name, description, contact, adminPubkey, publicUrls, restrictedKinds, host, port } = config
     this.#relay = this.#resources.use(
       createRelay({
         store: events,
         ingest,
+        verifier,
         limits,
         clock: systemClock,
         log,

@@ -1,5 +1,5 @@
 import type { AttemptState } from './attempt-state.ts'
-import { onlyAsked, refusal } from './relay-client.ts'
+import { onlyAsked, refusal } from './relay-answer.ts'
 import { reasonPrefix } from './relay-frame.ts'
 
 /** Ids waiting to be asked for; beyond it the reconciliation that finds them waits. */

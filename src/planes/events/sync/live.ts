@@ -4,7 +4,7 @@ import type { Filter } from '../filter.ts'
 import type { AttemptState } from './attempt-state.ts'
 import { cover } from './coverage.ts'
 import { Pulse } from './pulse.ts'
-import type { LiveSubscription } from './relay-client.ts'
+import type { LiveSubscription } from './relay-answer.ts'
 import { uploadSince } from './upload-tail.ts'
 
 /** Received and not yet stored; beyond it the connection, and so the relay, is held back. */

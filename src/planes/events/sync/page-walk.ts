@@ -5,7 +5,7 @@ import type { AttemptState } from './attempt-state.ts'
 import type { EventsCheckpoint } from './checkpoint.ts'
 import { cover, type Interval } from './coverage.ts'
 import { windowFilter } from './reconcile.ts'
-import { type FetchResult, refusal } from './relay-client.ts'
+import { type FetchResult, refusal } from './relay-answer.ts'
 
 const pageSize = 500
 const idleMs = 30_000

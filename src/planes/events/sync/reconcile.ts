@@ -3,7 +3,7 @@ import { everything, type Reconciler } from '../event-store.ts'
 import type { Filter } from '../filter.ts'
 import type { AttemptState } from './attempt-state.ts'
 import type { Interval } from './coverage.ts'
-import { type NegReply, refusal } from './relay-client.ts'
+import { type NegReply, refusal } from './relay-answer.ts'
 import { reasonPrefix } from './relay-frame.ts'
 
 /** A relay that does not speak NIP-77 often says nothing at all. */

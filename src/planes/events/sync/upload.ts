@@ -3,7 +3,7 @@ import { Watchdog } from '../../../kernel/watchdog.ts'
 import type { NostrEvent, StoredEvent } from '../event.ts'
 import { isProtected } from '../kind.ts'
 import type { AttemptState } from './attempt-state.ts'
-import type { PublishResult } from './relay-client.ts'
+import type { PublishResult } from './relay-answer.ts'
 import { reasonPrefix } from './relay-frame.ts'
 
 /** Events on their way without an OK yet, by number and by size: whichever is reached first holds back the rest. */

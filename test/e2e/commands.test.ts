@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { readFile, stat } from 'node:fs/promises'
+import { test } from 'node:test'
+import { runCommand } from '../helpers/command.ts'
+import { startNode } from '../helpers/running-node.ts'
+import { temporaryFolder } from '../helpers/temporary-folder.ts'
+
+const fixture = new URL('../fixtures/real-events.jsonl', import.meta.url)
+const firstLines = async (count: number) => (await readFile(fixture, 'utf8')).split('\n').slice(0, count)
+
+const wrongUsage: (readonly string[])[] = [
+  ['frobnicate'],
+  ['sync'],
+  ['sync', 'ws://127.0.0.1:1', '--dir', 'sideways'],
+  ['sync', 'ws://127.0.0.1:1', '--filter', '{"kinds":"1"}'],
+  ['query', '--filter', 'not json'],
+  ['relay', 'add'],
+  ['relay', 'add', 'ws://x', '--every', 'soon'],
+  ['up', '--no-such-flag'],
+]
+for (const args of wrongUsage) {
+  test(`wrong usage exits with 2 and says what is wrong: syncline ${args.join(' ')}`, async () => {
+    await using folder = await temporaryFolder()
+    const { code, stdout, stderr } = await runCommand([
+      ...args,
+      ...(args.length > 1 ? ['--data', folder.path] : []),
+    ])
+    assert.equal(code, 2)
+    assert.equal(stdout, '')
+    assert.match(stderr, /error/)
+  })
+}
+
+for (const args of [
+  ['--help'],
+  ['sync', '--help'],
+  ['relay', '--help'],
+  ['relay', 'add', '--help'],
+  ['--version'],
+]) {
+  test(`syncline ${args.join(' ')} explains and exits with 0`, async () => {
+    const { code, stdout } = await runCommand(args)
+    assert.equal(code, 0)
+    assert.ok(stdout.length > 3)
+  })
+}
+
+test('a failure is one line with a stable code, and exits with 1', async () => {
+  await using folder = await temporaryFolder()
+  const bad = await runCommand(['sync', 'http://relay.example', '--data', folder.path])
+  assert.equal(bad.code, 1)
+  assert.match(bad.stderr, /^syncline: .* \[config\/invalid\]\n$/)
+  const gone = await runCommand(['sync', 'ws://127.0.0.1:1', '--data', folder.path])
+  assert.equal(gone.code, 1)
+  assert.match(gone.stderr, /^syncline: .* \[peer\/unreachable\]\n$/)
+})
+
+test('import says which lines it refused and why, and stores the others as they came', async () => {
+  await using folder = await temporaryFolder()
+  const [first = '', second = ''] = await firstLines(2)
+  const forged = second.replace(/"content":"/, '"content":"x')
+  const input = [first, forged, '{broken', second].join('\n')
+  const { code, stdout } = await runCommand(['import', '--data', folder.path, '--json'], input)
+  assert.equal(code, 0)
+  const report = JSON.parse(stdout)
+  assert.equal(report.accepted, 2)
+  assert.equal(report.rejected, 2)
+  assert.deepEqual(
+    report.reasons.map(({ line, reason }: { line: number; reason: string }) => [line, reason.split(':')[0]]),
+    [
+      [2, 'invalid'],
+      [3, 'invalid'],
+    ],
+  )
+  const out = await runCommand(['export', '--data', folder.path])
+  assert.deepEqual(out.stdout.trim().split('\n').sort(), [first, second].sort())
+  const again = await runCommand(['import', '--data', folder.path, '--json'], input)
+  assert.equal(JSON.parse(again.stdout).duplicates, 2)
+})
+
+test('query honours filter and limit, newest first; --count tells number and fingerprint', async () => {
+  await using folder = await temporaryFolder()
+  await runCommand(['import', '--data', folder.path], (await firstLines(50)).join('\n'))
+  const { stdout } = await runCommand(['query', '--data', folder.path, '--filter', '{"kinds":[1],"limit":5}'])
+  const times = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).created_at as number)
+  assert.equal(times.length, 5)
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => b - a),
+  )
+  const counted = JSON.parse((await runCommand(['query', '--data', folder.path, '--count', '--json'])).stdout)
+  assert.equal(counted.count, 50)
+  assert.match(counted.fingerprint, /^[0-9a-f]{32}$/)
+})
+
+test('relays are added, shown, changed, listed and removed; status tells about each', async () => {
+  await using folder = await temporaryFolder()
+  const relay = async (...args: string[]) => runCommand(['relay', ...args, '--data', folder.path, '--json'])
+  const url = 'ws://127.0.0.1:1/'
+  const added = JSON.parse(
+    (await relay('add', url, '--dir', 'down', '--filter', '{"kinds":[1]}', '--every', '60')).stdout,
+  )
+  assert.equal(added.links[0].link.direction, 'down')
+  assert.equal(added.links[0].link.intervalMs, 60_000)
+  assert.equal((await relay('add', 'WS://127.0.0.1:1')).code, 1, 'another spelling of the same relay')
+  const changed = JSON.parse((await relay('set', url, '--name', 'first', '--disable')).stdout)
+  assert.equal(changed.peer.name, 'first')
+  assert.equal(changed.peer.enabled, false)
+  assert.equal(
+    changed.links[0].link.id,
+    added.links[0].link.id,
+    'what is not named stays, with its checkpoint',
+  )
+  assert.equal(JSON.parse((await relay('list')).stdout).length, 1)
+  const status = await runCommand(['status', '--data', folder.path])
+  assert.match(status.stdout, /first \(ws:\/\/127\.0\.0\.1:1\/\): disabled/)
+  assert.equal((await relay('remove', url)).code, 0)
+  assert.equal((await relay('show', url)).code, 1)
+})
+
+test('a running node takes up a relay that is added, and says when it tries an unreachable one again', async () => {
+  await using folder = await temporaryFolder()
+  await using node = await startNode(folder.join('b'))
+  await runCommand(['relay', 'add', 'ws://127.0.0.1:1', '--data', folder.join('b')])
+  for (;;) {
+    const { stdout } = await runCommand(['status', '--data', folder.join('b'), '--json'])
+    const [entry] = JSON.parse(stdout).relays
+    if (entry.links[0].run.state !== 'waiting') continue
+    assert.ok(entry.links[0].run.dueAt > 0)
+    assert.equal(entry.health.lastError.code, 'peer/unreachable')
+    break
+  }
+  assert.match(node.url, /^ws:\/\/127\.0\.0\.1:\d+$/)
+})
+
+test("the identity's key is readable by its owner only and stays the same", async () => {
+  await using folder = await temporaryFolder()
+  const identity = async () =>
+    JSON.parse((await runCommand(['status', '--data', folder.path, '--json'])).stdout).identity
+  assert.equal(await identity(), await identity())
+  assert.equal((await stat(folder.join('identity.key'))).mode & 0o777, 0o600)
+})
+
+test('demo ends by itself with equal counts and fingerprints, the real events among them', async () => {
+  const { code, stdout, stderr } = await runCommand(['demo', '--json'])
+  assert.equal(code, 0, stderr)
+  const proof = JSON.parse(stdout)
+  assert.equal(proof.equal, true)
+  assert.deepEqual(proof.alice, proof.bob)
+  assert.ok(proof.moved.uploaded > 0 && proof.moved.accepted > 500, 'events moved both ways')
+})

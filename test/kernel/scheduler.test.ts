@@ -1,0 +1,312 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { AnyPlane } from '../../src/kernel/attempt.ts'
+import { type Link, linkId } from '../../src/kernel/link.ts'
+import { silentLogger } from '../../src/kernel/logger.ts'
+import { peerId } from '../../src/kernel/peer.ts'
+import type { Session } from '../../src/kernel/plane.ts'
+import type { Outcome, Progress } from '../../src/kernel/progress.ts'
+import { defaultRetryPolicy } from '../../src/kernel/retry.ts'
+import { Scheduler } from '../../src/kernel/scheduler.ts'
+import { SyncError } from '../../src/kernel/sync-error.ts'
+import { createSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
+import type { SqliteTx } from '../../src/stores/sqlite/sqlite-tx.ts'
+import { MemoryNetwork } from '../../src/transports/memory.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
+import { temporaryFolder } from '../helpers/temporary-folder.ts'
+
+type Notes = Session<{ topic: string }, number, SqliteTx>
+type Sync = (session: Notes) => AsyncGenerator<Progress, Outcome>
+
+const transferring = (done: number): Progress => ({ phase: 'transferring', done })
+const never = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    if (signal.aborted) reject(signal.reason)
+  })
+
+/** A plane whose data is a table of notes and whose checkpoint is a number: what the kernel promises shows in both. */
+function notesPlane(sync: Sync): AnyPlane<SqliteTx> {
+  return {
+    name: 'notes',
+    scope: { parse: (input) => input },
+    checkpoint: { parse: (input) => Number(input) },
+    migrations: [
+      {
+        id: 'notes-0001-create',
+        up: (tx) => tx.db.exec('CREATE TABLE notes (text TEXT PRIMARY KEY) STRICT'),
+      },
+    ],
+    sync,
+  }
+}
+
+async function world(sync: Sync, overrides: Partial<Link> = {}) {
+  const stack = new AsyncDisposableStack()
+  const folder = stack.use(await temporaryFolder())
+  const store = stack.use(await createSqliteStore({ dir: folder.path }))
+  const plane = notesPlane(sync)
+  await store.migrate(plane.migrations)
+  const network = new MemoryNetwork()
+  const peer = {
+    id: peerId('p'),
+    name: 'peer',
+    addresses: [{ transport: 'memory', value: 'there' }],
+    enabled: true,
+    metadata: {},
+  }
+  const link: Link = {
+    id: linkId('l'),
+    peer: peer.id,
+    plane: 'notes',
+    scope: { topic: 'x' },
+    scopeKey: 'x',
+    direction: 'down',
+    live: false,
+    enabled: true,
+    intervalMs: undefined,
+    ...overrides,
+  }
+  await store.transaction(async (tx) => {
+    await store.peers.put(tx, peer)
+    await store.links.put(tx, link)
+  })
+  const clock = new FakeClock()
+  const transport = stack.use(network.transport())
+  const scheduler = (owner = 'me') =>
+    new Scheduler<SqliteTx>({
+      store,
+      planes: new Map([['notes', plane]]),
+      transports: new Map([['memory', transport]]),
+      clock,
+      random: () => 0.5,
+      log: silentLogger,
+      owner,
+      retry: defaultRetryPolicy,
+      concurrency: 4,
+      idleMs: 60_000,
+      leaseMs: 3_600_000,
+      pollMs: 10_000,
+    })
+  const notes = () =>
+    store.read((tx) =>
+      tx
+        .prepare('SELECT text FROM notes ORDER BY text')
+        .all()
+        .map((row) => String(row.text)),
+    )
+  const checkpoint = () => store.read((tx) => store.links.checkpoint(tx, link.id))
+  return {
+    store,
+    network,
+    clock,
+    link,
+    scheduler,
+    notes,
+    checkpoint,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+const note = (session: Notes, text: string, checkpoint: number, fail = false) =>
+  session.commit(async (tx) => {
+    tx.prepare('INSERT OR IGNORE INTO notes VALUES (?)').run(text)
+    if (fail) throw new SyncError('data/invalid', 'not this one')
+    return { checkpoint }
+  })
+
+const options = { signal: new AbortController().signal }
+
+test('K3 data and checkpoint move together: what a failing commit wrote is gone, and its checkpoint with it', async () => {
+  await using w = await world(async function* (session) {
+    await note(session, 'kept', 1)
+    yield transferring(1)
+    await note(session, 'lost', 2, true)
+    return { kind: 'caught-up' }
+  })
+  await using scheduler = w.scheduler()
+  const run = await scheduler.runNow(w.link.id, options)
+  assert.equal(run.state, 'blocked', 'invalid data is not worth another try')
+  assert.equal(run.reason, 'not this one')
+  assert.deepEqual(await w.notes(), ['kept'])
+  assert.equal(await w.checkpoint(), 1)
+})
+
+test('more continues at once from the checkpoint, until the link is caught up', async () => {
+  const seen: (number | undefined)[] = []
+  await using w = await world(async function* (session) {
+    seen.push(session.checkpoint)
+    const next = (session.checkpoint ?? 0) + 1
+    await note(session, `n${next}`, next)
+    yield transferring(1)
+    return next < 3 ? { kind: 'more' } : { kind: 'caught-up' }
+  })
+  await using scheduler = w.scheduler()
+  const run = await scheduler.runNow(w.link.id, options)
+  assert.equal(run.state, 'idle')
+  assert.notEqual(run.caughtUpAt, undefined)
+  assert.deepEqual(seen, [undefined, 1, 2])
+  assert.deepEqual(await w.notes(), ['n1', 'n2', 'n3'])
+})
+
+test('rebuild drops the checkpoint and starts over; a second one at once blocks the link', async () => {
+  const seen: (number | undefined)[] = []
+  await using w = await world(async function* (session) {
+    seen.push(session.checkpoint)
+    await note(session, `n${seen.length}`, seen.length)
+    yield transferring(1)
+    return { kind: 'rebuild', reason: 'history is pruned' }
+  })
+  await using scheduler = w.scheduler()
+  const run = await scheduler.runNow(w.link.id, options)
+  assert.deepEqual(seen, [undefined, undefined])
+  assert.equal(run.state, 'blocked')
+  assert.match(run.reason ?? '', /history is pruned/)
+})
+
+test('a silent attempt is given up after its idle time and tried again with a delay', async () => {
+  await using w = await world(async function* (session) {
+    yield transferring(0)
+    return await never(session.signal)
+  })
+  await using scheduler = w.scheduler()
+  const running = scheduler.runNow(w.link.id, options)
+  await untilSleeping(w.clock)
+  await w.clock.advance(60_000)
+  const run = await running
+  assert.equal(run.state, 'waiting')
+  assert.match(run.reason ?? '', /nothing came from peer for 60 s/)
+  assert.equal(run.dueAt, w.clock.now() + 500)
+})
+
+test('K5 an owner whose lease was taken over can no longer commit', async () => {
+  await using w = await world(async function* (session) {
+    await w.store.transaction(async (tx) => {
+      await w.store.jobs.releaseAll(tx, 'me')
+      assert.notEqual(await w.store.jobs.claim(tx, w.link.id, 'other', 60_000), undefined)
+    })
+    await note(session, 'late', 1)
+    yield transferring(1)
+    return { kind: 'caught-up' }
+  })
+  await using scheduler = w.scheduler()
+  const run = await scheduler.runNow(w.link.id, options)
+  assert.equal(run.state, 'waiting')
+  assert.deepEqual(await w.notes(), [])
+  assert.equal(await w.checkpoint(), undefined)
+})
+
+test('a link taken by another worker is not run a second time', async () => {
+  await using w = await world(async function* () {
+    yield transferring(0)
+    return { kind: 'caught-up' }
+  })
+  await w.store.transaction((tx) => w.store.jobs.claim(tx, w.link.id, 'other', 60_000))
+  await using scheduler = w.scheduler()
+  await assert.rejects(scheduler.runNow(w.link.id, options), { code: 'store/busy' })
+})
+
+test('two callers share one attempt', async () => {
+  let attempts = 0
+  await using w = await world(async function* () {
+    attempts++
+    yield transferring(0)
+    return { kind: 'caught-up' }
+  })
+  await using scheduler = w.scheduler()
+  const first = scheduler.runNow(w.link.id, options)
+  const second = scheduler.runNow(w.link.id, options)
+  assert.deepEqual(await first, await second)
+  assert.equal(attempts, 1)
+})
+
+test('K11 stopping ends a live attempt, closes its channel and keeps what was committed', async () => {
+  const closed = Promise.withResolvers<void>()
+  const live = Promise.withResolvers<void>()
+  await using w = await world(
+    async function* (session) {
+      await session.open('notes')
+      await note(session, 'kept', 1)
+      yield { phase: 'live', done: 1 }
+      live.resolve()
+      return await never(session.signal)
+    },
+    { live: true },
+  )
+  using _listener = w.network.listen('there', (channel) => {
+    void (async () => {
+      for await (const _ of channel);
+    })().then(closed.resolve, closed.resolve)
+  })
+  const scheduler = w.scheduler()
+  scheduler.start()
+  await live.promise
+  await scheduler[Symbol.asyncDispose]()
+  await closed.promise
+  const run = await w.store.read((tx) => w.store.links.run(tx, w.link.id))
+  assert.equal(run?.state, 'idle')
+  assert.deepEqual(await w.notes(), ['kept'])
+  assert.equal(w.clock.sleeping, 0, 'no timer is left behind')
+})
+
+test('K6 a link left running by a dead process is taken up again', async () => {
+  await using w = await world(
+    async function* () {
+      yield transferring(0)
+      return { kind: 'caught-up' }
+    },
+    { intervalMs: 60_000 },
+  )
+  await w.store.transaction(async (tx) => {
+    const run = await w.store.links.run(tx, w.link.id)
+    assert.equal(run, undefined)
+    await w.store.jobs.claim(tx, w.link.id, 'me', 3_600_000)
+    const { initialRun, step } = await import('../../src/kernel/run.ts')
+    await w.store.links.saveRun(tx, w.link.id, step(initialRun, { kind: 'start', at: w.clock.now() }))
+  })
+  await using scheduler = w.scheduler()
+  const caughtUp = Promise.withResolvers<void>()
+  using _listener = scheduler.onUpdate(({ run }) => {
+    if (run.caughtUpAt !== undefined && run.state === 'idle') caughtUp.resolve()
+  })
+  scheduler.start()
+  await caughtUp.promise
+})
+
+test('a plane that ignores its signal does not hold the shutdown hostage', async () => {
+  const started = Promise.withResolvers<void>()
+  await using w = await world(async function* () {
+    yield transferring(0)
+    started.resolve()
+    return await new Promise<never>(() => {})
+  })
+  const scheduler = w.scheduler()
+  const running = scheduler.runNow(w.link.id, options)
+  await started.promise
+  const stopped = scheduler[Symbol.asyncDispose]()
+  await w.clock.advance(5_000)
+  await stopped
+  assert.equal((await running).state, 'idle')
+})
+
+test('what went wrong last stays in the health of the peer, also after it recovered', async () => {
+  let attempts = 0
+  await using w = await world(async function* () {
+    attempts++
+    yield transferring(0)
+    if (attempts === 1) throw new SyncError('peer/busy', 'come back later', { retryAfterMs: 30_000 })
+    return { kind: 'caught-up' }
+  })
+  await using scheduler = w.scheduler()
+  const first = await scheduler.runNow(w.link.id, options)
+  assert.equal(first.dueAt, w.clock.now() + 30_000, "the peer's hint is a floor")
+  assert.equal((await scheduler.runNow(w.link.id, options)).state, 'idle')
+  const health = await w.store.read((tx) => w.store.peers.health(tx, w.link.peer))
+  assert.equal(health?.consecutiveFailures, 0)
+  assert.equal(health?.lastError?.message, 'come back later')
+})
+
+/** Resolves once something sleeps on the clock: the attempt has started and its watchdog waits. */
+async function untilSleeping(clock: FakeClock): Promise<void> {
+  while (clock.sleeping < 2) await new Promise((resolve) => setImmediate(resolve))
+}
