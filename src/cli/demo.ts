@@ -2,19 +2,19 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { loadConfig } from '../config/load.ts'
 import type { Progress } from '../kernel/progress.ts'
 import { SyncError } from '../kernel/sync-error.ts'
 import { type Node, openNode } from '../node/create-node.ts'
+import { packageFile } from '../node/package-file.ts'
 import { textLines } from '../node/text-lines.ts'
 import { generateCorpus } from '../planes/events/event-corpus.ts'
 import { type CommonOptions, command } from './options.ts'
 import { number, progressLine } from './progress-line.ts'
 import type { Terminal } from './terminal.ts'
 
-const realEvents = fileURLToPath(new URL('../../test/fixtures/real-events.jsonl', import.meta.url))
+const realEvents = packageFile('test/fixtures/real-events.jsonl')
 const generatedEvents = 5_000
 const maxLineBytes = 1024 * 1024
 

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { version } from '../node/version.ts'
+import { version } from '../node/package-file.ts'
 import { demoCommand } from './demo.ts'
 import { exportCommand } from './export.ts'
 import { explain, UsageError } from './failure.ts'

@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
+import { LocalScheduler } from '../jobs/local.ts'
+import { parseSchedule } from '../jobs/schedule.ts'
 import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
 import { defaultRetryPolicy } from '../kernel/retry.ts'
@@ -35,14 +37,14 @@ import { exportEvents, queryEvents } from './event-output.ts'
 import { loadIdentity } from './identity.ts'
 import { importEvents } from './import-events.ts'
 import { limitsFrom } from './limits-from.ts'
+import { version } from './package-file.ts'
 import { type RelayDefinition, RelayDirectory, type RelayEntry } from './relay-directory.ts'
 import { normalizeRelayUrl } from './relay-url.ts'
-import { version } from './version.ts'
 
 /** Leases of a data directory belong to whoever holds its lock, so one name serves every process in turn. */
 const owner = 'data-directory'
 const pollMs = 5_000
-const sweepMs = 60_000
+const sweepSchedule = parseSchedule('60s')
 
 export interface OpenOptions {
   /** Default: what the configuration says about logs. */
@@ -108,7 +110,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     }),
   )
   return new Node(
-    { directory, config, log, limits, store, events, ingest, identity, scheduler },
+    { directory, config, log, limits, store, events, ingest, verifier, identity, scheduler },
     opening.move(),
   )
 }
@@ -164,12 +166,10 @@ export class Node implements NodeControl {
   start(): void {
     const { scheduler, events, log } = this.#parts
     scheduler.start()
-    const timer = setInterval(() => {
-      events
-        .sweep()
-        .catch((error: unknown) => log.warn('expired events could not be removed', { error: String(error) }))
-    }, sweepMs)
-    this.#resources.defer(() => clearInterval(timer))
+    const recurring = this.#resources.use(
+      new LocalScheduler({ clock: systemClock, random: Math.random, log }),
+    )
+    recurring.add({ name: 'sweep', schedule: sweepSchedule, run: async () => void (await events.sweep()) })
   }
 
   async status(): Promise<NodeStatus> {
