@@ -23,6 +23,11 @@ export class SortedColumns implements ItemColumns {
   /** Entry k is the sum of the first k·stride ids. */
   readonly #prefixSums: Uint32Array
 
+  /** The columns as they are when they are known to be sorted. Throws as the constructor does. */
+  static of(columns: ItemColumns): SortedColumns {
+    return columns instanceof SortedColumns ? columns : new SortedColumns(columns)
+  }
+
   /** Throws `negentropy/invalid-item` unless keys are strictly ascending. */
   constructor({ timestamps, ids }: ItemColumns) {
     this.count = timestamps.length

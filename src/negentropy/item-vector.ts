@@ -16,7 +16,7 @@ export class ItemVector implements OrderedSet {
 
   /** @param columns in key order, without duplicates; kept, not copied. Throws `negentropy/invalid-item`. */
   constructor(columns: ItemColumns) {
-    this.#columns = columns instanceof SortedColumns ? columns : new SortedColumns(columns)
+    this.#columns = SortedColumns.of(columns)
   }
 
   /** From items in any order. */
@@ -28,6 +28,11 @@ export class ItemVector implements OrderedSet {
 
   get size(): number {
     return this.#columns.count
+  }
+
+  /** The items themselves; not to be changed. */
+  get columns(): ItemColumns {
+    return this.#columns
   }
 
   lowerBound(bound: Bound, from: number): number {
