@@ -17,8 +17,9 @@ export interface NostrEvent {
 /**
  * An event whose shape and id were checked, with the JSON text to store and serve.
  *
- * `raw` is the sender's own text, byte for byte. Only when that text held more than the seven fields, or one of them
- * twice, is it our own serialisation instead: what others would read differently must not be passed on.
+ * `raw` is the sender's own text, byte for byte. Only when that text held more than the seven fields, one of them twice,
+ * or a line break, is it our own serialisation instead: what others would read differently must not be passed on, and
+ * every `raw` is one line.
  */
 export interface ParsedEvent {
   readonly event: NostrEvent
