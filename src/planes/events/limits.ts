@@ -34,6 +34,10 @@ export interface Limits {
   readonly defaultLimit: number
   /** Open subscriptions of one connection. */
   readonly maxSubscriptions: number
+  /** Filter values held by all subscriptions of one connection. */
+  readonly maxSubscriptionValues: number
+  /** The same over all connections. */
+  readonly maxSubscriptionValuesTotal: number
   /** Characters of a subscription id (NIP-01: 64). */
   readonly maxSubscriptionId: number
 
@@ -97,6 +101,8 @@ export const defaultLimits: Limits = {
   maxLimit: 500,
   defaultLimit: 500,
   maxSubscriptions: 64,
+  maxSubscriptionValues: 20_000,
+  maxSubscriptionValuesTotal: 1_000_000,
   maxSubscriptionId: 64,
 
   maxAuthAge: 600,
