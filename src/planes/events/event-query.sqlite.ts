@@ -5,7 +5,7 @@ import { bytesOf, hexOf } from './event-key.sqlite.ts'
 import { chooseAccess, estimateRows, rowByIdSql, scanKeys } from './event-scan.sqlite.ts'
 import type { EventPage, PageRequest, QueryLimits, Visibility } from './event-store.ts'
 import type { Filter } from './filter.ts'
-import { matchFilter } from './filter-match.ts'
+import { matcher } from './filter-match.ts'
 import { planQuery, type QueryPlan } from './query-plan.ts'
 import type { TimeSlice } from './time-slice.sqlite.ts'
 
@@ -135,6 +135,7 @@ function rowTest(
   const restricted = new Set(restrictedKinds)
   const readers = new Set(pubkeys)
   const raw = tx.prepare(rawSql)
+  const matches = matcher(filter)
   return (row) => {
     if (expired.has(row.seq)) return false
     if (plan.kinds !== undefined && !plan.kinds.has(row.kind)) return false
@@ -143,7 +144,7 @@ function rowTest(
     if (!hidden && !plan.needsEvent) return true
     const event = JSON.parse(String(raw.get(row.seq)?.raw)) as NostrEvent
     if (hidden && !concerns(event, readers)) return false
-    return !plan.needsEvent || matchFilter(filter, event)
+    return !plan.needsEvent || matches(event)
   }
 }
 

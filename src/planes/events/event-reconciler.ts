@@ -14,9 +14,12 @@ export interface HeldSet extends Disposable {
 
 /** A negentropy session over a held set; disposing it lets the set go. */
 export function createReconciler(held: HeldSet, { role, frameLimit }: ReconcilerOptions): Reconciler {
+  using stack = new DisposableStack()
+  stack.use(held)
   const options = { tuning: adaptiveTuning, frameLimit, randomBounds: true }
   const initiator = role === 'initiator' ? new Initiator(held.set, options) : undefined
   const session = initiator ?? new Responder(held.set, options)
+  const owned = stack.move()
   return {
     size: held.set.size,
     async initiate(): Promise<Uint8Array> {
@@ -25,7 +28,7 @@ export function createReconciler(held: HeldSet, { role, frameLimit }: Reconciler
     },
     step: (message): Promise<ReconcileStep> => held.load(() => session.step(message)),
     async [Symbol.asyncDispose]() {
-      held[Symbol.dispose]()
+      owned.dispose()
     },
   }
 }

@@ -59,12 +59,35 @@ CREATE TABLE event_vanished (
 ) STRICT, WITHOUT ROWID;
 `
 
+/**
+ * What fingerprints are computed from: one row per leaf of some hundred events, one tree per set of hidden kinds.
+ * `event_trees` says which events the leaves were last in step with.
+ */
+const trees = `
+CREATE TABLE event_leaves (
+  tree INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  count INTEGER NOT NULL,
+  sum BLOB NOT NULL,
+  PRIMARY KEY (tree, created_at, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event_trees (
+  tree INTEGER PRIMARY KEY,
+  hidden TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  seq INTEGER NOT NULL
+) STRICT;
+`
+
 export const eventMigrations: readonly Migration<SqliteTx>[] = [
   {
     id: 'events-0001-create',
     up(tx) {
       tx.db.exec(tables)
       tx.db.exec(tombstones)
+      tx.db.exec(trees)
     },
   },
 ]

@@ -9,17 +9,20 @@ import { bytesOf } from './event-key.sqlite.ts'
 import { expiredSql, type ReadScope, readById, readFilters, readPage } from './event-query.sqlite.ts'
 import { createReconciler, type HeldSet, heldInMemory } from './event-reconciler.ts'
 import { eventMigrations } from './event-schema.sqlite.ts'
-import type {
-  EventPage,
-  EventStore,
-  PageRequest,
-  PutOutcome,
-  QueryLimits,
-  Reconciler,
-  ReconcilerOptions,
-  SetFingerprint,
-  Visibility,
+import {
+  type EventPage,
+  type EventStore,
+  type PageRequest,
+  type PutOutcome,
+  type QueryLimits,
+  type Reconciler,
+  type ReconcilerOptions,
+  type SetFingerprint,
+  TooManyRecords,
+  type Visibility,
 } from './event-store.ts'
+import { type EventTree, lastSeq } from './event-tree.sqlite.ts'
+import { EventTrees } from './event-trees.sqlite.ts'
 import { EventVectors, type VectorRequest } from './event-vector.sqlite.ts'
 import { EventWriter, type KeyChange } from './event-writer.sqlite.ts'
 import type { Filter } from './filter.ts'
@@ -52,8 +55,10 @@ const sweepBatch = 1_000
 export async function createSqliteEventStore(
   options: SqliteEventStoreOptions,
 ): Promise<EventStore<SqliteTx> & AsyncDisposable> {
-  await options.store.migrate(eventMigrations)
-  return new SqliteEventStore(options)
+  const { store, clock, log, restrictedKinds } = options
+  await store.migrate(eventMigrations)
+  const trees = await EventTrees.open({ store, log, restrictedKinds, slice: new TimeSlice(clock) })
+  return new SqliteEventStore(options, trees)
 }
 
 class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
@@ -61,12 +66,17 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #writer: EventWriter
+  readonly #trees: EventTrees
   readonly #vectors = new EventVectors()
-  #generation = 0
   readonly #listeners = new Set<Listener>()
   readonly #staged = new WeakMap<SqliteTx, Staged>()
+  /** Transactions of the group that is not committed yet, in their order. */
+  readonly #group = new Set<Staged>()
+  /** Counts commits that changed the stored set. */
+  #generation = 0
 
-  constructor({ store, clock, log, relayUrls }: SqliteEventStoreOptions) {
+  constructor({ store, clock, log, relayUrls }: SqliteEventStoreOptions, trees: EventTrees) {
+    this.#trees = trees
     this.#store = store
     this.#clock = clock
     this.#log = log
@@ -115,11 +125,18 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
     return this.#read((scope) => readFilters(scope, filters, limits))
   }
 
-  count(filters: readonly Filter[], visibility: Visibility): Promise<number> {
-    return this.#read((scope) => countMatches(scope, filters, visibility))
+  async count(filters: readonly Filter[], visibility: Visibility): Promise<number> {
+    const [only = {}, ...others] = filters
+    const { limit: _, ...filter } = only
+    const tree = filters.length > 0 && others.length === 0 ? this.#trees.for(filter, visibility) : undefined
+    if (tree !== undefined && (await this.#read(({ expired }) => expired.size === 0))) {
+      using held = await this.#trees.hold(tree, filter)
+      return held.set.size
+    }
+    return await this.#read((scope) => countMatches(scope, filters, visibility))
   }
 
-  async fingerprint(filter: Filter, visibility: Visibility): Promise<SetFingerprint> {
+  async fingerprint({ limit: _, ...filter }: Filter, visibility: Visibility): Promise<SetFingerprint> {
     using held = await this.#hold({ filter, visibility, maxRecords: Number.POSITIVE_INFINITY })
     return await held.load(() => ({ count: held.set.size, fingerprint: fingerprintOf(held.set) }))
   }
@@ -131,10 +148,7 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
   }
 
   lastSeq(): Promise<number> {
-    return this.#store.read((tx) => {
-      const row = tx.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get()
-      return Number(row?.seq ?? 0)
-    })
+    return this.#store.read(lastSeq)
   }
 
   onAccepted(listener: Listener): Disposable {
@@ -167,9 +181,20 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
   }
 
   async #hold(request: VectorRequest): Promise<HeldSet> {
+    const tree = this.#trees.for(request.filter, request.visibility)
+    if (tree !== undefined) return await this.#holdTree(tree, request)
     const generation = this.#generation
     const now = this.#now()
     return heldInMemory(await this.#read((scope) => this.#vectors.get(scope, request, generation, now)))
+  }
+
+  async #holdTree(tree: EventTree, { filter, maxRecords }: VectorRequest): Promise<HeldSet> {
+    // The index counts what is stored, and what has expired must not be counted.
+    if ((await this.#read(({ expired }) => expired.size)) > 0) await this.sweep()
+    const held = await this.#trees.hold(tree, filter)
+    if (held.set.size <= maxRecords) return held
+    held[Symbol.dispose]()
+    throw new TooManyRecords(maxRecords)
   }
 
   async #read<T>(work: (scope: ReadScope) => T | Promise<T>): Promise<T> {
@@ -190,9 +215,22 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
     if (known !== undefined) return known
     const staged: Staged = { changes: [], accepted: [] }
     this.#staged.set(tx, staged)
+    this.#group.add(staged)
+    tx.beforeCommit(this, () =>
+      this.#trees.apply(
+        tx,
+        [...this.#group].flatMap(({ changes }) => changes),
+      ),
+    )
     tx.afterCommit(() => {
+      this.#group.delete(staged)
+      this.#trees.commit()
       if (staged.changes.length > 0) this.#generation += 1
       this.#tell(staged.accepted)
+    })
+    tx.onRollback(() => {
+      this.#group.delete(staged)
+      this.#trees.rollback()
     })
     return staged
   }
