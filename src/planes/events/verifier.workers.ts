@@ -13,6 +13,8 @@ export interface WorkerVerifierOptions {
   readonly maxPending?: number | undefined
   /** Signatures a thread gets at once. */
   readonly batchSize?: number | undefined
+  /** Starts a thread that answers a VerifierRequest with a VerifierReply. Default: verifier-worker. */
+  readonly startWorker?: (() => Worker) | undefined
 }
 
 /** A call of `verify`, possibly spread over several batches. */
@@ -37,6 +39,7 @@ interface Thread {
   batch: Batch | undefined
 }
 
+/** Runs from `src` as it is and from `dist` as compiled. */
 const workerFile = new URL(
   import.meta.url.endsWith('.ts') ? './verifier-worker.ts' : './verifier-worker.js',
   import.meta.url,
@@ -57,6 +60,7 @@ export class WorkerVerifier implements Verifier {
   readonly #maxWorkers: number
   readonly #maxPending: number
   readonly #batchSize: number
+  readonly #startWorker: () => Worker
   readonly #threads = new Set<Thread>()
   /** Full or closed batches without a thread, oldest first. */
   #queue: Batch[] = []
@@ -66,10 +70,11 @@ export class WorkerVerifier implements Verifier {
   readonly #waiting: { readonly call: Call; readonly size: number; admit(): void }[] = []
   #disposed: Promise<void> | undefined
 
-  constructor({ workers, maxPending = 2_048, batchSize = 64 }: WorkerVerifierOptions) {
+  constructor({ workers, maxPending = 2_048, batchSize = 64, startWorker }: WorkerVerifierOptions) {
     this.#maxWorkers = workers ?? Math.max(1, availableParallelism() - 1)
     this.#maxPending = Math.max(maxPending, batchSize)
     this.#batchSize = batchSize
+    this.#startWorker = startWorker ?? (() => new Worker(workerFile, { name: 'verifier' }))
     // Started before the first event comes: loading WebAssembly takes some 100 ms.
     for (let i = 0; i < this.#maxWorkers; i++) this.#startThread()
   }
@@ -188,7 +193,7 @@ export class WorkerVerifier implements Verifier {
   }
 
   #startThread(): Thread {
-    const thread: Thread = { worker: new Worker(workerFile, { name: 'verifier' }), batch: undefined }
+    const thread: Thread = { worker: this.#startWorker(), batch: undefined }
     this.#threads.add(thread)
     let cause: unknown
     thread.worker.on('message', (reply: VerifierReply) => this.#onVerdicts(thread, reply))
