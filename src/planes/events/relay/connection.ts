@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws'
 import type { Logger } from '../../../kernel/logger.ts'
 import { type BadFrame, bad, type ClientFrame, noticeFrame, parseClientFrame } from './frame.ts'
 import { Inbox, type Message } from './inbox.ts'
-import { Keepalive } from './keepalive.ts'
+import { Keepalive, type KeepaliveTimes } from './keepalive.ts'
 import type { Admission } from './limiter.ts'
 import { Outbound, type OutboundBudget } from './outbound.ts'
 import { Session, type SessionServices } from './session.ts'
@@ -20,6 +20,9 @@ export interface ConnectionOptions {
   readonly challengeAtOpen: boolean
   onClosed(): void
 }
+
+/** As strfry and others: often enough for the proxies on the way, which cut idle connections after a minute. */
+const keepaliveTimes: KeepaliveTimes = { pingIntervalMs: 30_000, pongTimeoutMs: 10_000 }
 
 /** Close codes of RFC 6455 this relay uses. */
 const goingAway = 1001
@@ -50,7 +53,7 @@ export class Connection implements AsyncDisposable {
     const { limits, clock } = services
     this.#inbox = new Inbox(limits.maxMessageBytes)
     this.#outbound = new Outbound(socket, stream, limits.maxPendingBytes, budget)
-    this.#keepalive = new Keepalive(limits, clock.monotonic())
+    this.#keepalive = new Keepalive(keepaliveTimes, clock.monotonic())
     this.#session = new Session(services, {
       address,
       outbound: this.#outbound,
@@ -155,12 +158,12 @@ export class Connection implements AsyncDisposable {
 
   /** Awaits only what has to be awaited: a burst of events is taken in within one turn. */
   #answer({ data, isBinary }: Message): Promise<void> | undefined {
-    const { maxMessageBytes } = this.#options.services.limits
+    const { limits } = this.#options.services
     const frame = isBinary
       ? bad('invalid: messages are text')
-      : data.length > maxMessageBytes
-        ? bad(`invalid: the message is larger than ${maxMessageBytes} bytes`)
-        : parseClientFrame(data.toString(), isShallow)
+      : data.length > limits.maxMessageBytes
+        ? bad(`invalid: the message is larger than ${limits.maxMessageBytes} bytes`)
+        : parseClientFrame(data.toString(), limits)
     if (this.#outbound.hasRoom || silentVerbs.has(frame.verb)) return this.#handle(frame)
     return this.#outbound.room().then((open) => (open ? this.#handle(frame) : undefined))
   }

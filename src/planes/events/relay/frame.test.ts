@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { defaultLimits } from '../limits.ts'
 import { parseClientFrame } from './frame.ts'
 
-const parse = (text: string) => parseClientFrame(text, () => true)
+const parse = (text: string) => parseClientFrame(text, defaultLimits)
 
 describe('client frames', () => {
   it('keeps the text of an event byte for byte', () => {
@@ -58,8 +59,11 @@ describe('client frames', () => {
     })
 
   it('gives nothing to JSON.parse that is nested too deeply', () => {
-    const frame = parseClientFrame('["REQ","a",{}]', () => false)
-    assert.match('answer' in frame ? frame.answer : '', /^\["NOTICE","invalid: .*nested/)
+    for (const text of ['['.repeat(1_000_000), `["REQ","a",${'['.repeat(16)}${']'.repeat(16)}]`]) {
+      const frame = parse(text)
+      assert.match('answer' in frame ? frame.answer : '', /^\["NOTICE","invalid: .*nested/)
+    }
+    assert.equal(parse(`["REQ","a",${'['.repeat(15)}${']'.repeat(15)}]`).verb, 'REQ')
   })
 
   it('is total: any text leads to a frame or to one answer that is JSON', () => {

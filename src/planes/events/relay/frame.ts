@@ -1,3 +1,6 @@
+import { isShallow } from '../json-scan.ts'
+import type { Limits } from '../limits.ts'
+
 /** A client's frame (NIP-01, 42, 45, 77). Filters are not yet checked; `raw` is the sender's own text of an event. */
 export type ClientFrame =
   | { readonly verb: 'EVENT' | 'AUTH'; readonly raw: string }
@@ -12,20 +15,15 @@ export interface BadFrame {
   readonly answer: string
 }
 
-/** Longest subscription id (NIP-01). */
-export const maxSubscriptionId = 64
-
 /** The verb and the place of the event, without parsing it: its text is stored and served as it came. */
 const eventHead = /^\s*\[\s*"(EVENT|AUTH)"\s*,\s*/
 const frameTail = /\s*\]\s*$/
 
-/**
- * Total: every text leads to a frame or to an answer.
- *
- * @param isShallow whether the text may be given to JSON.parse: a megabyte of `[` takes it 150 ms, and what recurses
- *   over the result overflows (incident I19)
- */
-export function parseClientFrame(text: string, isShallow: (text: string) => boolean): ClientFrame | BadFrame {
+/** Total: every text leads to a frame or to an answer. */
+export function parseClientFrame(
+  text: string,
+  limits: Pick<Limits, 'maxJsonDepth' | 'maxSubscriptionId'>,
+): ClientFrame | BadFrame {
   const head = eventHead.exec(text)
   if (head !== null) {
     const tail = frameTail.exec(text.slice(-64))
@@ -33,7 +31,7 @@ export function parseClientFrame(text: string, isShallow: (text: string) => bool
     const raw = text.slice(head[0].length, text.length - tail[0].length)
     return { verb: head[1] === 'AUTH' ? 'AUTH' : 'EVENT', raw }
   }
-  if (!isShallow(text)) return bad('invalid: the frame is nested too deeply')
+  if (!isShallow(text, limits.maxJsonDepth)) return bad('invalid: the frame is nested too deeply')
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -43,8 +41,9 @@ export function parseClientFrame(text: string, isShallow: (text: string) => bool
   if (!Array.isArray(value)) return bad('invalid: the frame is not a JSON array')
   const [verb, id, ...rest] = value as readonly unknown[]
   if (typeof verb !== 'string' || !isKnown(verb)) return bad('invalid: unknown kind of message')
-  if (typeof id !== 'string' || id.length === 0 || id.length > maxSubscriptionId)
-    return bad(`invalid: a ${verb} needs a subscription id of 1 to ${maxSubscriptionId} characters`)
+  const longest = limits.maxSubscriptionId
+  if (typeof id !== 'string' || id.length === 0 || id.length > longest)
+    return bad(`invalid: a ${verb} needs a subscription id of 1 to ${longest} characters`)
   return framesByVerb[verb](verb, id, rest)
 }
 

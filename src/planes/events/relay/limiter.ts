@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from '../../../kernel/clock.ts'
 import type { Limits } from '../limits.ts'
-import { type Rate, TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /** Why a connection is not let in. */
 export type Refusal = 'relay-full' | 'address-full' | 'address-too-fast'
@@ -26,11 +26,12 @@ export class Limiter {
   readonly #events: TokenBucket
   #connections = 0
   #negotiations = 0
+  #values = 0
 
   constructor(limits: Limits, clock: Clock) {
     this.limits = limits
     this.#clock = clock
-    this.#events = new TokenBucket(limits.eventsPerRelay, clock)
+    this.#events = bucket(limits.eventsPerRelay, limits, clock)
   }
 
   get connections(): number {
@@ -50,8 +51,8 @@ export class Limiter {
       return 'address-full'
     if (state === undefined) {
       state = {
-        events: new TokenBucket(this.limits.eventsPerAddress, this.#clock),
-        requests: new TokenBucket(this.limits.requestsPerAddress, this.#clock),
+        events: bucket(this.limits.eventsPerAddress, this.limits, this.#clock),
+        requests: bucket(this.limits.requestsPerAddress, this.limits, this.#clock),
         connections: 0,
       }
       this.#addresses.set(key, state)
@@ -72,6 +73,13 @@ export class Limiter {
           this.#negotiations -= 1
         }
       },
+      holdValues: (count) => {
+        if (this.#values + count > this.limits.maxSubscriptionValuesTotal) return undefined
+        this.#values += count
+        return () => {
+          this.#values -= count
+        }
+      },
     })
   }
 
@@ -90,6 +98,7 @@ export class Limiter {
 interface Shared {
   leave(): void
   negotiate(): (() => void) | undefined
+  holdValues(count: number): (() => void) | undefined
 }
 
 /** What one connection may still spend. Dispose it when the connection ends. */
@@ -103,15 +112,17 @@ export class Admission implements Disposable {
   readonly #shared: Shared
   #left = false
   #negotiations = 0
+  #values = 0
 
   constructor(limits: Limits, clock: Clock, address: AddressState, relayEvents: TokenBucket, shared: Shared) {
     this.#limits = limits
     this.#address = address
     this.#relayEvents = relayEvents
     this.#shared = shared
-    this.#events = new TokenBucket(limits.eventsPerConnection, clock)
-    this.#requests = new TokenBucket(limits.requestsPerConnection, clock)
-    this.#badMessages = new TokenBucket(perMinute(limits.badMessagesPerMinute), clock)
+    this.#events = bucket(limits.eventsPerConnection, limits, clock)
+    this.#requests = bucket(limits.requestsPerConnection, limits, clock)
+    const { badMessagesPerMinute: perMinute } = limits
+    this.#badMessages = new TokenBucket({ perSecond: perMinute / 60, burst: perMinute }, clock)
   }
 
   /** @returns milliseconds for which to read nothing more from this connection */
@@ -141,6 +152,18 @@ export class Admission implements Disposable {
     }
   }
 
+  /** What gives back the filter values of one subscription, to be called once; undefined: too many are held. */
+  holdValues(count: number): (() => void) | undefined {
+    if (this.#values + count > this.#limits.maxSubscriptionValues) return undefined
+    const release = this.#shared.holdValues(count)
+    if (release === undefined) return undefined
+    this.#values += count
+    return () => {
+      this.#values -= count
+      release()
+    }
+  }
+
   [Symbol.dispose](): void {
     if (this.#left) return
     this.#left = true
@@ -148,8 +171,8 @@ export class Admission implements Disposable {
   }
 }
 
-function perMinute(count: number): Rate {
-  return { perSecond: count / 60, burst: count }
+function bucket(perSecond: number, { burstSeconds }: Limits, clock: Clock): TokenBucket {
+  return new TokenBucket({ perSecond, burst: perSecond * burstSeconds }, clock)
 }
 
 /** One subscriber has a whole /64 of IPv6, so that is what counts as one address. */

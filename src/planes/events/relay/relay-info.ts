@@ -27,21 +27,47 @@ export function relayDocument(info: RelayInfo, limits: Limits) {
     pubkey: info.pubkey ?? info.self,
     supported_nips: supportedNips,
     negentropy: 1,
-    limitation: {
-      max_message_length: limits.maxMessageBytes,
-      max_subscriptions: limits.maxSubscriptions,
-      max_filters: limits.maxFilters,
-      max_limit: limits.maxLimit,
-      default_limit: limits.defaultLimit,
-      max_subid_length: limits.maxSubscriptionId,
-      max_event_tags: limits.maxTags,
-      max_content_length: limits.maxContentLength,
-      created_at_upper_limit: limits.maxFutureSeconds,
-      min_pow_difficulty: 0,
-      auth_required: false,
-      payment_required: false,
-      restricted_writes: false,
-    },
+    limitation: { ...limitation(limits), ...requirements },
+  }
+}
+
+/** What NIP-11 asks about and this relay never does. */
+const requirements = {
+  min_pow_difficulty: 0,
+  auth_required: false,
+  payment_required: false,
+  restricted_writes: false,
+}
+
+/** The names of NIP-11 first, then those it has none for: every enforced number is advertised. */
+function limitation(limits: Limits) {
+  return {
+    max_message_length: limits.maxMessageBytes,
+    max_subscriptions: limits.maxSubscriptions,
+    max_filters: limits.maxFilters,
+    max_limit: limits.maxLimit,
+    default_limit: limits.defaultLimit,
+    max_subid_length: limits.maxSubscriptionId,
+    max_event_tags: limits.maxTags,
+    max_content_length: limits.maxContentLength,
+    created_at_upper_limit: limits.maxFutureSeconds,
+    ...(limits.maxPastSeconds === 0 ? {} : { created_at_lower_limit: limits.maxPastSeconds }),
+
+    max_event_bytes: limits.maxEventBytes,
+    max_json_depth: limits.maxJsonDepth,
+    max_tag_value_bytes: limits.maxTagValueBytes,
+    max_filter_values: limits.maxFilterValues,
+    max_filter_tag_values: limits.maxTagValues,
+    max_filter_pairs: limits.maxFilterPairs,
+    max_subscription_values: limits.maxSubscriptionValues,
+    max_auth_age: limits.maxAuthAge,
+    max_connections_per_address: limits.maxConnectionsPerAddress,
+    events_per_second: limits.eventsPerConnection,
+    requests_per_second: limits.requestsPerConnection,
+    bad_messages_per_minute: limits.badMessagesPerMinute,
+    max_neg_sessions: limits.maxNegSessionsPerConnection,
+    max_neg_records: limits.maxNegRecords,
+    neg_idle_seconds: limits.negIdleMs / 1_000,
   }
 }
 

@@ -10,6 +10,7 @@ import type { Ingest, IngestResult } from '../ingest.ts'
 import type { Limits } from '../limits.ts'
 import type { Verifier } from '../verifier.ts'
 import { authRefusal } from './auth-challenge.ts'
+import { count } from './count.ts'
 import { Delivery } from './delivery.ts'
 import { type BadFrame, type ClientFrame, closed, noticeFrame, okFrame } from './frame.ts'
 import type { Admission } from './limiter.ts'
@@ -57,6 +58,9 @@ export interface SessionPeer {
   onAbuse(): void
 }
 
+/** A forged signature costs its sender as much as this many events: nobody honest sends one. */
+const forgeryCost = 10
+
 /** Public keys that may authenticate on one connection (NIP-42 allows several). */
 const maxPubkeys = 16
 
@@ -67,7 +71,7 @@ export class Session {
   readonly #delivery: Delivery
   readonly #negotiation: Negotiation
   readonly #publish: PublishQueue
-  readonly #readers = new Map<string, LiveReader>()
+  readonly #readers = new Map<string, OpenReader>()
   #visibility: Visibility
   #challenge: string | undefined
   #paceMs = 0
@@ -107,7 +111,11 @@ export class Session {
     this.#publish = new PublishQueue({
       ingest,
       signal,
-      context: () => ({ source: 'relay', peer: peer.address, pubkeys: this.#visibility.pubkeys }),
+      context: () => ({
+        source: 'client',
+        remote: peer.address,
+        authenticated: this.#visibility.pubkeys,
+      }),
       onResults: (raws, results) => this.#answerEvents(raws, results),
       onFailure: (raws, error) => {
         this.#failed(error)
@@ -197,6 +205,9 @@ export class Session {
     if (filters === undefined) return
     if (this.#readers.size >= limits.maxSubscriptions)
       return this.#close(id, `blocked: no more than ${limits.maxSubscriptions} subscriptions per connection`)
+    const release = this.#peer.admission.holdValues(countValues(filters))
+    if (release === undefined)
+      return this.#close(id, 'blocked: the subscriptions hold too many filter values')
     const subscription = new Subscription(
       id,
       filters,
@@ -204,11 +215,12 @@ export class Session {
       new StoredPhase(store, filters, limits),
       live.lastSeq,
     )
-    const reader: LiveReader = {
+    const reader: OpenReader = {
       filters,
       subscription,
       delivery: this.#delivery,
       visibility: () => this.#visibility,
+      release,
     }
     this.#readers.set(id, reader)
     live.add(reader)
@@ -220,20 +232,15 @@ export class Session {
     if (reader === undefined) return
     this.#readers.delete(id)
     this.#services.live.remove(reader)
+    reader.release()
     this.#delivery.stop(reader.subscription)
   }
 
   async #count(id: string, inputs: readonly unknown[]): Promise<void> {
     const filters = this.#parseFilters(id, inputs)
     if (filters === undefined) return
-    const { store } = this.#services
     try {
-      const [first] = filters
-      // The whole set, or a stretch of time, is answered by the index; what a peer compares after a sync (promise K10).
-      const answer =
-        first !== undefined && filters.length === 1 && isTimeRange(first)
-          ? await store.fingerprint(first, this.#visibility)
-          : { count: await store.count(filters, this.#visibility) }
+      const answer = await count(this.#services.store, filters, this.#visibility)
       this.#peer.outbound.send(JSON.stringify(['COUNT', id, answer]))
     } catch (error) {
       this.#failed(error)
@@ -290,8 +297,9 @@ export class Session {
   }
 
   #answerEvents(raws: readonly string[], results: readonly IngestResult[]): void {
-    for (const [at, { accepted, reason }] of results.entries()) {
+    for (const [at, { accepted, reason, code }] of results.entries()) {
       if (reason.startsWith('auth-required:')) this.challenge()
+      if (code === 'event/wrong-signature') this.#spend(this.#peer.admission.spendEvents(forgeryCost))
       this.#answerEvent(raws[at]!, accepted, reason)
     }
   }
@@ -325,8 +333,14 @@ export class Session {
   }
 }
 
-function isTimeRange(filter: Filter): boolean {
-  return Object.keys(filter).every((key) => key === 'since' || key === 'until')
+interface OpenReader extends LiveReader {
+  /** Gives back what the limiter counted for it. */
+  readonly release: () => void
+}
+
+function countValues(filters: readonly Filter[]): number {
+  const values = filters.flatMap((filter) => Object.values(filter))
+  return values.reduce((sum, value) => sum + (Array.isArray(value) ? value.length : 1), 0)
 }
 
 /** The id an answer can name, without parsing what may be unparsable. In JSON strings a quote has a backslash. */

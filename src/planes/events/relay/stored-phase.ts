@@ -2,6 +2,7 @@ import type { Key } from '../../../negentropy/key.ts'
 import type { StoredEvent } from '../event.ts'
 import type { EventStore, Visibility } from '../event-store.ts'
 import type { Filter } from '../filter.ts'
+import { isEmptyFilter } from '../filter-match.ts'
 
 /** NIP-67: `finish` all stored matches were sent, `more` there are more, undefined nothing can be said. */
 export type EoseHint = 'finish' | 'more' | undefined
@@ -52,7 +53,7 @@ export class StoredPhase {
     this.#store = store
     this.#cursors = filters.map((filter) => {
       const limit = Math.min(filter.limit ?? limits.defaultLimit, limits.maxLimit)
-      return { filter, limit, remaining: limit, complete: matchesNothing(filter) }
+      return { filter, limit, remaining: limit, complete: isEmptyFilter(filter) }
     })
   }
 
@@ -116,12 +117,6 @@ export class StoredPhase {
 export function withoutLimit(filter: Filter): Filter {
   const { limit: _, ...rest } = filter
   return rest
-}
-
-/** An empty list matches nothing, and so does a time range that ends before it starts. */
-export function matchesNothing(filter: Filter): boolean {
-  if (filter.since !== undefined && filter.until !== undefined && filter.since > filter.until) return true
-  return Object.values(filter).some((value) => Array.isArray(value) && value.length === 0)
 }
 
 function newest(events: readonly StoredEvent[]): StoredEvent {

@@ -1,0 +1,56 @@
+import { systemClock } from '../../src/kernel/clock.ts'
+import { type Logger, silentLogger } from '../../src/kernel/logger.ts'
+import { createSqliteEventStore } from '../../src/planes/events/event-store.sqlite.ts'
+import type { EventStore } from '../../src/planes/events/event-store.ts'
+import { createIngest } from '../../src/planes/events/ingest.ts'
+import { defaultLimits, type Limits } from '../../src/planes/events/limits.ts'
+import { createRelay, type Relay, type RelayOptions } from '../../src/planes/events/relay/relay.ts'
+import { createWorkerVerifier } from '../../src/planes/events/verifier.workers.ts'
+import { createWritePolicy } from '../../src/planes/events/write-policy.ts'
+import { createSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
+import type { SqliteTx } from '../../src/stores/sqlite/sqlite-tx.ts'
+import { temporaryFolder } from '../helpers/temporary-folder.ts'
+
+export interface RealRelayOptions
+  extends Pick<
+    Partial<RelayOptions<SqliteTx>>,
+    'clock' | 'restrictedKinds' | 'challenge' | 'relayUrls' | 'allowedOrigins'
+  > {
+  readonly limits?: Partial<Limits>
+  readonly log?: Logger
+}
+
+export interface RealRelay extends AsyncDisposable {
+  readonly relay: Relay
+  readonly store: EventStore<SqliteTx>
+  readonly limits: Limits
+  readonly url: string
+}
+
+/** A relay as a node runs it, on a free port of this machine and a SQLite file of its own. */
+export async function realRelay(options: RealRelayOptions = {}): Promise<RealRelay> {
+  await using opening = new AsyncDisposableStack()
+  const folder = opening.use(await temporaryFolder())
+  const {
+    clock = systemClock,
+    log = silentLogger,
+    restrictedKinds = [1059],
+    relayUrls = [],
+    ...rest
+  } = options
+  const limits: Limits = { ...defaultLimits, ...options.limits }
+  const database = opening.use(await createSqliteStore({ dir: folder.path, clock: systemClock, log }))
+  const store = opening.use(
+    await createSqliteEventStore({ store: database, relayUrls, restrictedKinds, clock, log }),
+  )
+  const verifier = opening.use(createWorkerVerifier({ workers: 1 }))
+  const policy = createWritePolicy({ limits })
+  const ingest = createIngest({ store, verifier, policy, limits, clock, relayUrls })
+  const info = { name: 'test relay', self: 'ab'.repeat(32), version: '1.2.3' }
+  const relay = opening.use(
+    createRelay({ ...rest, store, ingest, verifier, limits, clock, log, restrictedKinds, relayUrls, info }),
+  )
+  await relay.listen({ host: '127.0.0.1', port: 0 })
+  const resources = opening.move()
+  return { relay, store, limits, url: relay.url, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+}
