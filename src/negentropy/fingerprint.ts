@@ -37,5 +37,5 @@ export class Fingerprinter {
  * @returns 32 lowercase hex digits
  */
 export function fingerprintOf(set: OrderedSet): string {
-  return encodeHex(new Fingerprinter().of(set, 0, set.size), 0, fingerprintSize)
+  return encodeHex(new Fingerprinter().of(set, 0, set.size).subarray(0, fingerprintSize))
 }

@@ -1,3 +1,4 @@
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { malformed, NegentropyError } from './negentropy-error.ts'
 
 /** Bytes of an id. */
@@ -11,18 +12,16 @@ for (let value = 0; value < 16; value++) {
   digits[digit.toUpperCase().charCodeAt(0)] = value
 }
 
-const pairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-
-/** -1 when any of the characters is not a hex digit; decodes straight into its place, since ids come by the million. */
-function decodeInto(text: string, target: Uint8Array, offset: number): number {
+/** False when any of the characters is not a hex digit. Ids come by the million: straight into their place. */
+function decodeId(text: string, target: Uint8Array, offset: number): boolean {
   let bad = 0
-  for (let i = 0; i < text.length; i += 2) {
+  for (let i = 0; i < 2 * idSize; i += 2) {
     const high = digits[text.charCodeAt(i)] ?? 255
     const low = digits[text.charCodeAt(i + 1)] ?? 255
     bad |= high | low
     target[offset + (i >> 1)] = (high << 4) | low
   }
-  return bad > 15 ? -1 : 0
+  return bad < 16
 }
 
 /** Writes the 32 bytes of an id, given as 64 hex digits or as bytes. Throws `negentropy/invalid-item`. */
@@ -30,7 +29,7 @@ export function writeId(id: string | Uint8Array, target: Uint8Array, offset: num
   if (typeof id !== 'string') {
     if (id.length !== idSize) throw invalidId()
     target.set(id, offset)
-  } else if (id.length !== 2 * idSize || decodeInto(id, target, offset) < 0) throw invalidId()
+  } else if (id.length !== 2 * idSize || !decodeId(id, target, offset)) throw invalidId()
 }
 
 function invalidId(): NegentropyError {
@@ -39,21 +38,21 @@ function invalidId(): NegentropyError {
 
 /** The id at `offset` as 64 lowercase hex digits. */
 export function readId(bytes: Uint8Array, offset: number): string {
-  return encodeHex(bytes, offset, offset + idSize)
+  return bytesToHex(bytes.subarray(offset, offset + idSize))
 }
 
 /** Lowercase hex of a message, as NIP-77 frames carry it. */
-export function encodeHex(bytes: Uint8Array, from = 0, to: number = bytes.length): string {
-  let text = ''
-  for (let i = from; i < to; i++) text += pairs[bytes[i]!]
-  return text
+export function encodeHex(bytes: Uint8Array): string {
+  return bytesToHex(bytes)
 }
 
 /** Bytes of a hex message, in either case. Throws `negentropy/malformed`. */
 export function decodeHex(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length >> 1)
-  if (text.length % 2 !== 0 || decodeInto(text, bytes, 0) < 0) throw malformed('not hex')
-  return bytes
+  try {
+    return hexToBytes(text)
+  } catch {
+    throw malformed('not hex')
+  }
 }
 
 /** Negative, zero or positive: the order of two ids, byte by byte. */

@@ -37,8 +37,10 @@ export class IndexSnapshot implements OrderedSet, Disposable {
   readonly #source: SnapshotSource
   readonly #release: () => void
   #released = false
-  #stamp = -1
+  /** The leaf read last with the indexes it spans: a session asks for neighbours again and again. */
   #leaf: SortedColumns | undefined
+  #start = 0
+  #end = 0
 
   constructor(directory: LeafDirectory, generation: number, source: SnapshotSource, release: () => void) {
     this.size = directory.size
@@ -54,40 +56,39 @@ export class IndexSnapshot implements OrderedSet, Disposable {
     const start = this.#directory.startOf(place)
     const count = this.#directory.countOf(place)
     if (start + count <= from) return from
-    return Math.max(from, start + (count === 0 ? 0 : this.#items(place).lowerBound(bound, 0, count)))
+    return Math.max(from, start + (count === 0 ? 0 : this.#moveTo(place).lowerBound(bound, 0, count)))
   }
 
   /** Whole leaves are summed from the directory; only a range that starts or ends within one needs its items. */
   addSum(begin: number, end: number, sum: IdSum): void {
+    if (this.#leaf !== undefined && begin >= this.#start && end <= this.#end)
+      return this.#leaf.addSum(begin - this.#start, end - this.#start, sum)
     const directory = this.#directory
-    let place = directory.placeOfIndex(begin)
+    const first = directory.placeOfIndex(begin)
     const last = directory.placeOfIndex(end - 1)
-    const lastStart = directory.startOf(last)
-    const cut = end < lastStart + directory.countOf(last)
-    const skipped = begin - directory.startOf(place)
-    if (skipped > 0 && (place < last || !cut)) {
-      this.#items(place).addSum(skipped, directory.countOf(place), sum)
-      place = directory.following(place)
-    } else if (skipped > 0) return this.#items(last).addSum(skipped, end - lastStart, sum)
-    const whole = cut ? last : directory.following(last)
-    if (place < whole) directory.addLeaves(place, whole, sum)
-    if (cut) this.#items(last).addSum(0, end - lastStart, sum)
+    const skipped = begin - directory.startOf(first)
+    const taken = end - directory.startOf(last)
+    const cut = taken < directory.countOf(last)
+    if (first === last && (skipped > 0 || cut)) return this.#moveTo(first).addSum(skipped, taken, sum)
+    if (skipped > 0) this.#moveTo(first).addSum(skipped, directory.countOf(first), sum)
+    const whole = skipped > 0 ? directory.following(first) : first
+    const behind = cut ? last : directory.following(last)
+    if (whole < behind) directory.addLeaves(whole, behind, sum)
+    if (cut) this.#moveTo(last).addSum(0, taken, sum)
   }
 
   timestampAt(index: number): number {
-    const place = this.#directory.placeOfIndex(index)
-    return this.#items(place).timestamps[index - this.#directory.startOf(place)]!
+    return this.#moveToIndex(index).timestamps[index - this.#start]!
   }
 
   copyIds(begin: number, end: number, target: Uint8Array, offset: number): void {
     let at = offset
     for (let index = begin; index < end; ) {
-      const place = this.#directory.placeOfIndex(index)
-      const start = this.#directory.startOf(place)
-      const to = Math.min(end - start, this.#directory.countOf(place))
-      copyBytes(this.#items(place).ids, (index - start) * idSize, to * idSize, target, at)
-      at += (start + to - index) * idSize
-      index = start + to
+      const { ids } = this.#moveToIndex(index)
+      const to = Math.min(end, this.#end)
+      copyBytes(ids, (index - this.#start) * idSize, (to - this.#start) * idSize, target, at)
+      at += (to - index) * idSize
+      index = to
     }
   }
 
@@ -115,21 +116,26 @@ export class IndexSnapshot implements OrderedSet, Disposable {
     }
   }
 
-  #items(place: number): SortedColumns {
+  #moveToIndex(index: number): SortedColumns {
+    if (this.#leaf !== undefined && index >= this.#start && index < this.#end) return this.#leaf
+    return this.#moveTo(this.#directory.placeOfIndex(index))
+  }
+
+  #moveTo(place: number): SortedColumns {
+    if (this.#released) throw new NegentropyError('negentropy/out-of-order', 'the snapshot is disposed')
     const stamp = this.#directory.stampOf(place)
-    if (stamp === this.#stamp && this.#leaf !== undefined) return this.#leaf
     let leaf = this.#source.cache.get(stamp)
     if (leaf === undefined) {
       leaf = this.#read(place)
       this.#source.cache.set(stamp, leaf)
     }
-    this.#stamp = stamp
     this.#leaf = leaf
+    this.#start = this.#directory.startOf(place)
+    this.#end = this.#start + leaf.count
     return leaf
   }
 
   #read(place: number): SortedColumns {
-    if (this.#released) throw new NegentropyError('negentropy/out-of-order', 'the snapshot is disposed')
     const { load, journal } = this.#source
     if (this.#generation < journal.forgotten)
       throw new NegentropyError(

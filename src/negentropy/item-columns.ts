@@ -12,7 +12,7 @@ export interface ItemColumns {
 }
 
 /** Items between two stored prefix sums: a fingerprint adds up at most this many ids at either end of its range. */
-const stride = 32
+const stride = 16
 
 /** Columns in key order without duplicates, with prefix sums, so that the sum of any range costs the same. */
 export class SortedColumns implements ItemColumns {

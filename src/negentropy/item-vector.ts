@@ -10,7 +10,7 @@ import { sortKeys } from './sort-keys.ts'
 /** Items moved between two pauses of a gradual seal. */
 const sliceItems = 65_536
 
-/** A sealed set in memory: 41 bytes per item, any range summed in constant time. Built by `ItemVectorBuilder`. */
+/** A sealed set in memory: 42 bytes per item, any range summed in constant time. Built by `ItemVectorBuilder`. */
 export class ItemVector implements OrderedSet {
   readonly #columns: SortedColumns
 
