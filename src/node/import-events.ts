@@ -1,3 +1,4 @@
+import { SyncError } from '../kernel/sync-error.ts'
 import type { Ingest, IngestResult } from '../planes/events/ingest.ts'
 import type { ImportOptions, ImportReport } from './control.ts'
 
@@ -29,7 +30,7 @@ export async function importEvents<Tx>(
     const [raws, first] = [batch, lineNumber - batch.length + 1]
     batch = []
     const work = ingest
-      .accept(raws, { source: 'import', remote: 'import', authenticated: [], trusted: !verify }, signal)
+      .accept(raws, { source: 'import', remote: 'import', trusted: !verify }, signal)
       .then((results) => {
         for (const [i, result] of results.entries()) tally(report, result, first + i)
         onProgress({ ...report })
@@ -64,6 +65,8 @@ function tally(
   { accepted, outcome, reason }: IngestResult,
   line: number,
 ): void {
+  // Nothing is wrong with the event: going on would report a full disk as a file of bad events.
+  if (outcome === 'failed') throw new SyncError('store/busy', `line ${line}: ${reason}`)
   if (!accepted) {
     report.rejected++
     if (report.reasons.length < maxReasons) report.reasons.push({ line, reason })
