@@ -15,12 +15,8 @@ import { createSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../../src/stores/sqlite/sqlite-tx.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { asParsed, authors, craft, hexId } from './event-arbitrary.ts'
-import {
-  type EventStoreConfig,
-  type EventStoreSetup,
-  eventStoreSuite,
-  naiveFingerprint,
-} from './event-store-suite.ts'
+import { type EventStoreConfig, type EventStoreSetup, naiveFingerprint } from './event-store/world.ts'
+import { eventStoreSuite } from './event-store-suite.ts'
 
 let directory: string
 let stores = 0

@@ -199,13 +199,15 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
 
   async #read<T>(work: (scope: ReadScope) => T | Promise<T>): Promise<T> {
     for (;;) {
-      const done = await this.#store.read(async (tx) => {
+      const done = await this.#store.read((tx) => {
         const rows = tx.prepare(expiredSql).all(this.#now(), maxUnswept)
         if (rows.length >= maxUnswept) return undefined
         const expired = new Set(rows.map((row) => Number(row.seq)))
-        return { result: await work({ tx, expired, slice: new TimeSlice(this.#clock) }) }
+        const result = work({ tx, expired, slice: new TimeSlice(this.#clock) })
+        // What needs no pause needs no promise either, and the store may end the snapshot at once.
+        return result instanceof Promise ? result.then((value) => ({ value })) : { value: result }
       })
-      if (done !== undefined) return done.result
+      if (done !== undefined) return done.value
       await this.sweep()
     }
   }
