@@ -60,13 +60,20 @@ export interface LinkStore<Tx> {
   saveRun(tx: Tx, id: LinkId, run: RunRecord): Promise<void>
 }
 
+export interface TransactionOptions {
+  /** Gives up while the transaction waits for its turn; once its work has begun, it runs to its end. */
+  readonly signal?: AbortSignal
+  /** Items it writes, about; default 1. A group commit is full at some weight, however many transactions that is. */
+  readonly weight?: number
+}
+
 /** The control plane's storage. One implementation per engine, one contract suite for all. */
 export interface Store<Tx> extends AsyncDisposable {
   /**
    * Runs `work` in one transaction: all of it becomes durable before the promise resolves, or none of it.
    * Transactions of one store run one after the other; several may share one group commit.
    */
-  transaction<T>(work: (tx: Tx) => T | Promise<T>): Promise<T>
+  transaction<T>(work: (tx: Tx) => T | Promise<T>, options?: TransactionOptions): Promise<T>
   /** Reads a consistent snapshot without waiting for writers. Writing in it fails. */
   read<T>(work: (tx: Tx) => T | Promise<T>): Promise<T>
   /** Applies what is missing, each in its own transaction; refuses a store that a newer version wrote. */

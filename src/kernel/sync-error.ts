@@ -9,6 +9,8 @@
  * - `store/busy`        the store is locked or at its limit. Tried again.
  * - `store/full`        no space left. Tried again; nothing acknowledged is lost.
  * - `store/corrupt`     the store contradicts itself. A person acts.
+ * - `store/newer`       a newer version wrote the store; it was left untouched. A person acts.
+ * - `store/io`          the system failed to read or write the store. Tried again.
  * - `lease/lost`        another worker owns this link now; whatever was not committed belongs to it.
  * - `config/invalid`    a definition, flag or file is wrong. A person acts.
  * - `internal/bug`      a state this program should never reach.
@@ -22,6 +24,8 @@ export type SyncErrorCode =
   | 'store/busy'
   | 'store/full'
   | 'store/corrupt'
+  | 'store/newer'
+  | 'store/io'
   | 'lease/lost'
   | 'config/invalid'
   | 'internal/bug'
@@ -35,6 +39,8 @@ const retryableByDefault: Readonly<Record<SyncErrorCode, boolean>> = {
   'store/busy': true,
   'store/full': true,
   'store/corrupt': false,
+  'store/newer': false,
+  'store/io': true,
   'lease/lost': true,
   'config/invalid': false,
   'internal/bug': false,

@@ -1,0 +1,117 @@
+import { type Direction, type Link, type LinkId, linkId } from '../../kernel/link.ts'
+import { type PeerId, peerId } from '../../kernel/peer.ts'
+import { initialRun, type RunRecord } from '../../kernel/run.ts'
+import type { LinkStore } from '../../kernel/store.ts'
+import { SyncError } from '../../kernel/sync-error.ts'
+import { fromJson, toJson } from './json-column.ts'
+import { isForeignKeyError, isUniqueError } from './sqlite-error.ts'
+import type { SqliteTx } from './sqlite-tx.ts'
+
+const columns = 'id, peer, plane, direction, scope_key, scope, live, enabled, interval_ms'
+
+const putSql = `INSERT INTO links (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET peer = excluded.peer, plane = excluded.plane, direction = excluded.direction,
+    scope_key = excluded.scope_key, scope = excluded.scope, live = excluded.live, enabled = excluded.enabled,
+    interval_ms = excluded.interval_ms`
+
+const checkpointSql = `INSERT INTO link_checkpoints (link, checkpoint) VALUES (?, ?)
+  ON CONFLICT (link) DO UPDATE SET checkpoint = excluded.checkpoint`
+
+const runSql = `INSERT INTO link_runs (link, run) VALUES (?, ?) ON CONFLICT (link) DO UPDATE SET run = excluded.run`
+
+export class LinkTable implements LinkStore<SqliteTx> {
+  async get(tx: SqliteTx, id: LinkId): Promise<Link | undefined> {
+    return toLink(tx.prepare(`SELECT ${columns} FROM links WHERE id = ?`).get(id))
+  }
+
+  async find(
+    tx: SqliteTx,
+    peer: PeerId,
+    plane: string,
+    direction: string,
+    scopeKey: string,
+  ): Promise<Link | undefined> {
+    const sql = `SELECT ${columns} FROM links WHERE peer = ? AND plane = ? AND direction = ? AND scope_key = ?`
+    return toLink(tx.prepare(sql).get(peer, plane, direction, scopeKey))
+  }
+
+  async list(tx: SqliteTx, peer?: PeerId): Promise<readonly Link[]> {
+    const rows =
+      peer === undefined
+        ? tx.prepare(`SELECT ${columns} FROM links ORDER BY id`).all()
+        : tx.prepare(`SELECT ${columns} FROM links WHERE peer = ? ORDER BY id`).all(peer)
+    return rows.map((row) => toLink(row)!)
+  }
+
+  async put(tx: SqliteTx, link: Link): Promise<void> {
+    const { id, peer, plane, direction, scopeKey, scope, live, enabled, intervalMs } = link
+    const flags = [Number(live), Number(enabled)] as const
+    try {
+      tx.prepare(putSql).run(
+        id,
+        peer,
+        plane,
+        direction,
+        scopeKey,
+        toJson(scope),
+        ...flags,
+        intervalMs ?? null,
+      )
+    } catch (error) {
+      if (isForeignKeyError(error)) throw new SyncError('config/invalid', `there is no peer ${peer}`)
+      if (!isUniqueError(error)) throw error
+      const what = `a ${direction} link of ${plane} with this scope`
+      throw new SyncError('config/invalid', `the peer ${peer} has ${what} already`, { cause: error })
+    }
+  }
+
+  async remove(tx: SqliteTx, id: LinkId): Promise<boolean> {
+    return Number(tx.prepare('DELETE FROM links WHERE id = ?').run(id).changes) > 0
+  }
+
+  async checkpoint(tx: SqliteTx, id: LinkId): Promise<unknown> {
+    return fromJson(tx.prepare('SELECT checkpoint FROM link_checkpoints WHERE link = ?').get(id)?.checkpoint)
+  }
+
+  async saveCheckpoint(tx: SqliteTx, id: LinkId, checkpoint: unknown): Promise<void> {
+    const text = toJson(checkpoint)
+    if (text === null) tx.prepare('DELETE FROM link_checkpoints WHERE link = ?').run(id)
+    else save(tx, checkpointSql, id, text)
+  }
+
+  async run(tx: SqliteTx, id: LinkId): Promise<RunRecord | undefined> {
+    const row = tx.prepare('SELECT run FROM link_runs WHERE link = ?').get(id)
+    return row && { ...initialRun, ...(fromJson(row.run) as RunRecord) }
+  }
+
+  async saveRun(tx: SqliteTx, id: LinkId, run: RunRecord): Promise<void> {
+    save(tx, runSql, id, JSON.stringify(run))
+  }
+}
+
+function save(tx: SqliteTx, sql: string, id: LinkId, text: string): void {
+  try {
+    tx.prepare(sql).run(id, text)
+  } catch (error) {
+    throw isForeignKeyError(error) ? noSuchLink(id) : error
+  }
+}
+
+export function noSuchLink(id: LinkId): SyncError {
+  return new SyncError('config/invalid', `there is no link ${id}`)
+}
+
+function toLink(row: Record<string, unknown> | undefined): Link | undefined {
+  if (row === undefined) return undefined
+  return {
+    id: linkId(String(row.id)),
+    peer: peerId(String(row.peer)),
+    plane: String(row.plane),
+    scope: fromJson(row.scope),
+    scopeKey: String(row.scope_key),
+    direction: row.direction as Direction,
+    live: row.live === 1,
+    enabled: row.enabled === 1,
+    intervalMs: row.interval_ms === null ? undefined : Number(row.interval_ms),
+  }
+}

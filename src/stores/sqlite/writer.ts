@@ -1,0 +1,159 @@
+import type { Clock } from '../../kernel/clock.ts'
+import type { Logger } from '../../kernel/logger.ts'
+import { SyncError } from '../../kernel/sync-error.ts'
+import type { Connection } from './connection.ts'
+import { GroupCommit, TransactionTimeout } from './group-commit.ts'
+import { storeError } from './sqlite-error.ts'
+import type { SqliteTx } from './sqlite-tx.ts'
+import { withinTime } from './time-limit.ts'
+import { type QueueLimits, type QueueOptions, TransactionQueue } from './transaction-queue.ts'
+
+export interface WriterLimits extends QueueLimits {
+  /** How long a group waits for as many transactions as the last one had, milliseconds. */
+  readonly gatherMs: number
+  /** How long one transaction may keep all others waiting, milliseconds of the clock. */
+  readonly transactionMs: number
+}
+
+export interface WriterOptions {
+  readonly open: () => Connection
+  readonly clock: Clock
+  readonly log: Logger
+  readonly limits: WriterLimits
+  /** Runs inside every group that changes something, just before its COMMIT. */
+  readonly countCommit: (connection: Connection) => void
+}
+
+/** What the writer has done since it was opened. */
+export interface WriterStats {
+  /** COMMITs, each made durable with one flush. */
+  readonly commits: number
+  /** Transactions in them. */
+  readonly committed: number
+  /** Transactions that wait for their turn. */
+  readonly waiting: number
+}
+
+/** After this long in a group, other work of the thread gets a turn before the next transaction. */
+const sliceMs = 8
+
+/**
+ * The one writing connection of a store. Transactions run one after the other; those that wait at the same moment
+ * share a commit, and thereby its flush of the disk.
+ */
+export class Writer implements AsyncDisposable {
+  readonly #options: WriterOptions
+  readonly #queue: TransactionQueue
+  #connection: Connection
+  #draining: Promise<void> | undefined
+  /** Ends the wait for a fuller group. */
+  #hurry = () => {}
+  #lastGroup = 0
+  #closed = false
+  #commits = 0
+  #committed = 0
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+    this.#queue = new TransactionQueue(options.limits)
+    this.#connection = options.open()
+  }
+
+  get stats(): WriterStats {
+    return { commits: this.#commits, committed: this.#committed, waiting: this.#queue.size }
+  }
+
+  transaction<T>(work: (tx: SqliteTx) => T | Promise<T>, options: QueueOptions = {}): Promise<T> {
+    if (this.#closed) return Promise.reject(new SyncError('store/busy', 'the store is closed'))
+    const done = this.#queue.add(work, options)
+    if (this.#queue.fillsGroup || this.#queue.size >= this.#lastGroup) this.#hurry()
+    this.#draining ??= this.#drain()
+    return done
+  }
+
+  /** Finishes what waits, moves the write-ahead log into the database and closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#hurry()
+    await this.#draining
+    if (!this.#connection.db.isOpen) return
+    try {
+      this.#connection.db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch (error) {
+      // The log stays valid beside the database and is read on the next start.
+      this.#options.log.warn('the write-ahead log could not be checkpointed', { error: String(error) })
+    } finally {
+      this.#connection.close()
+    }
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.size > 0) {
+      await this.#gather()
+      await this.#runGroup()
+    }
+    this.#draining = undefined
+  }
+
+  /**
+   * Everything that arrives in the same turn of the event loop shares a group. Callers that come one at a time never
+   * wait longer than that; where the last group had several, the next waits a little for their successors. The wait is
+   * about throughput and changes no outcome, so it uses the machine's timer even under a test's clock.
+   */
+  async #gather(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (this.#closed || this.#queue.fillsGroup || this.#queue.size >= this.#lastGroup) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#options.limits.gatherMs)
+      this.#hurry = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#hurry = () => {}
+  }
+
+  /** Never rejects: every failure belongs to transactions and is theirs to hear of. */
+  async #runGroup(): Promise<void> {
+    const { clock } = this.#options
+    const group = this.#begin()
+    if (group === undefined) return
+    let weight = 0
+    let count = 0
+    let sliceEnd = clock.monotonic() + sliceMs
+    while (!group.over) {
+      const queued = this.#queue.next(count, weight)
+      if (queued === undefined) break
+      await group.add(queued)
+      count += 1
+      weight += queued.weight
+      if (queued.alone) break
+      if (clock.monotonic() < sliceEnd) continue
+      await new Promise((resolve) => setImmediate(resolve))
+      sliceEnd = clock.monotonic() + sliceMs
+    }
+    group.commit()
+    this.#lastGroup = count
+    this.#committed += group.committed
+    if (group.committed > 0) this.#commits += 1
+  }
+
+  /** A connection that was closed by a fault is opened anew; when that fails, those who wait are told. */
+  #begin(): GroupCommit | undefined {
+    const { open, log, countCommit } = this.#options
+    try {
+      if (!this.#connection.db.isOpen) this.#connection = open()
+      return new GroupCommit(this.#connection, { log, countCommit, settle: (work) => this.#settled(work) })
+    } catch (error) {
+      const reason = storeError(error)
+      for (let count = this.#queue.size; count > 0; count -= 1) this.#queue.next(0, 0)?.reject(reason)
+      return undefined
+    }
+  }
+
+  #settled(work: Promise<unknown>): Promise<unknown> {
+    const { clock, limits } = this.#options
+    const { transactionMs } = limits
+    return withinTime(work, clock, transactionMs, () => new TransactionTimeout(transactionMs))
+  }
+}
