@@ -61,7 +61,7 @@ function spying(store: Store<SqliteTx>, seen: Set<string>): Store<SqliteTx> {
     onRollback: (work) => tx.onRollback(work),
   })
   return {
-    transaction: (work) => store.transaction((tx) => work(spyOn(tx))),
+    transaction: (work, options) => store.transaction((tx) => work(spyOn(tx)), options),
     read: (work) => store.read((tx) => work(spyOn(tx))),
     migrate: (migrations) => store.migrate(migrations),
     peers: store.peers,

@@ -5,6 +5,7 @@ import { chooseAccess, stretchesOf } from './event-scan.sqlite.ts'
 import type { Visibility } from './event-store.ts'
 import type { Filter } from './filter.ts'
 import { planQuery } from './query-plan.ts'
+import { SeqSet } from './seq-set.ts'
 import type { TimeSlice } from './time-slice.sqlite.ts'
 
 /** Rows counted by one statement: about a millisecond. */
@@ -24,7 +25,7 @@ export async function countMatches(
   const seen = filters.length > 1 ? new SeqSet() : undefined
   let count = 0
   for (const filter of filters) {
-    for await (const rows of matchingBatches(scope, filter, visibility, 'desc', { expect: 512 })) {
+    for await (const rows of matchingBatches(scope, filter, visibility, 'any')) {
       for (const row of rows) if (seen === undefined || seen.add(row.seq)) count += 1
     }
   }
@@ -71,23 +72,4 @@ async function countStretch(tx: SqliteTx, stretch: IndexStretch, slice: TimeSlic
     if (slice.spent) await slice.rest()
   }
   return count
-}
-
-/** Which of the rows were seen, one bit per `seq`: a million rows cost 125 kB. */
-class SeqSet {
-  #bits = new Uint8Array(1_024)
-
-  /** False when it was there already. */
-  add(seq: number): boolean {
-    const byte = Math.floor(seq / 8)
-    if (byte >= this.#bits.length) {
-      const larger = new Uint8Array(Math.max(byte + 1, this.#bits.length * 2))
-      larger.set(this.#bits)
-      this.#bits = larger
-    }
-    const bit = 1 << (seq % 8)
-    const isNew = (this.#bits[byte]! & bit) === 0
-    this.#bits[byte]! |= bit
-    return isNew
-  }
 }

@@ -122,6 +122,14 @@ export class EventCursor {
     if (this.#at >= this.#rows.length && !this.#exhausted) this.#fill()
   }
 
+  /** The rows read but not passed yet; the cursor moves beyond them. */
+  takeBatch(): readonly KeyRow[] {
+    const rows = this.#at === 0 ? this.#rows : this.#rows.slice(this.#at)
+    this.#at = this.#rows.length
+    if (!this.#exhausted) this.#fill()
+    return rows
+  }
+
   /** The rest of `key`'s second comes next, then the seconds beyond it. */
   #moveTo(key: { readonly created_at: number; readonly id: Uint8Array }): void {
     this.#tie = key

@@ -2,7 +2,14 @@ import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, StoredEvent } from './event.ts'
 import type { KeyOrder, KeyRow } from './event-cursor.sqlite.ts'
 import { bytesOf, hexOf } from './event-key.sqlite.ts'
-import { chooseAccess, estimateRows, rowByIdSql, scanKeys } from './event-scan.sqlite.ts'
+import {
+  chooseAccess,
+  estimateRows,
+  rowByIdSql,
+  type ScanOptions,
+  type ScanOrder,
+  scanKeys,
+} from './event-scan.sqlite.ts'
 import type { EventPage, PageRequest, QueryLimits, Visibility } from './event-store.ts'
 import type { Filter } from './filter.ts'
 import { matcher } from './filter-match.ts'
@@ -71,8 +78,8 @@ export async function* matchingBatches(
   scope: ReadScope,
   filter: Filter,
   visibility: Visibility,
-  order: KeyOrder,
-  { expect, after }: { readonly expect: number; readonly after?: Parameters<typeof scanKeys>[2]['after'] },
+  order: ScanOrder,
+  { expect, after }: Pick<ScanOptions, 'expect' | 'after'> = { expect: 512 },
 ): AsyncGenerator<KeyRow[], void, undefined> {
   const plan = planQuery(filter, chooseAccess(scope.tx, filter))
   const test = rowTest(scope, plan, filter, visibility)
@@ -107,7 +114,7 @@ async function rowsByArrival(
   const plan = planQuery(filter, access)
   if (access.by !== 'time' && estimateRows(tx, plan, sortedBySeq) < sortedBySeq) {
     const rows: KeyRow[] = []
-    for await (const batch of matchingBatches(scope, filter, visibility, 'desc', { expect: 512 })) {
+    for await (const batch of matchingBatches(scope, filter, visibility, 'any')) {
       for (const row of batch) if (row.seq > after) rows.push(row)
     }
     return rows.sort((a, b) => a.seq - b.seq).slice(0, wanted)

@@ -10,10 +10,14 @@ import {
 import { bytesOf, tagKey } from './event-key.sqlite.ts'
 import type { Filter } from './filter.ts'
 import { type Access, accessPaths, planQuery, type QueryPlan } from './query-plan.ts'
+import { SeqSet } from './seq-set.ts'
 import type { TimeSlice } from './time-slice.sqlite.ts'
 
+export type ScanOrder = KeyOrder | 'any'
+
 export interface ScanOptions {
-  readonly order: KeyOrder
+  /** `any`: stretch after stretch, which is cheapest when all rows are wanted. */
+  readonly order: ScanOrder
   /** Exclusive start in the direction of travel. */
   readonly after?: { readonly created_at: number; readonly id: Uint8Array } | undefined
   /** Rows the caller expects to need; sizes the first reads. */
@@ -113,6 +117,7 @@ export async function* scanKeys(
   if (plan.access.by === 'ids') return yield* scanIds(tx, plan, plan.access.ids, options)
   const { slice, order, after, expect } = options
   const stretches = stretchesOf(tx, plan)
+  if (order === 'any') return yield* scanUnordered(tx, stretches, slice)
   const firstBatch = Math.ceil(expect / Math.max(1, stretches.length)) + 1
   const merge = new CursorHeap(keyCompare[order])
   for (const stretch of stretches) {
@@ -135,6 +140,23 @@ export async function* scanKeys(
   }
 }
 
+async function* scanUnordered(
+  tx: SqliteTx,
+  stretches: readonly IndexStretch[],
+  slice: TimeSlice,
+): AsyncGenerator<readonly KeyRow[], void, undefined> {
+  // Only two tags of one event can put it into two stretches.
+  const seen = stretches.length > 1 && stretches[0]!.index === 'tag' ? new SeqSet() : undefined
+  for (const stretch of stretches) {
+    const cursor = new EventCursor(tx, stretch, 'desc', undefined, batchRows)
+    while (cursor.head !== undefined) {
+      const rows = cursor.takeBatch()
+      yield seen === undefined ? rows : rows.filter(({ seq }) => seen.add(seq))
+      if (slice.spent) await slice.rest()
+    }
+  }
+}
+
 async function* scanIds(
   tx: SqliteTx,
   plan: QueryPlan,
@@ -142,7 +164,7 @@ async function* scanIds(
   { slice, order, after }: ScanOptions,
 ): AsyncGenerator<readonly KeyRow[], void, undefined> {
   const statement = tx.prepare(rowByIdSql)
-  const compare = keyCompare[order]
+  const compare = keyCompare[order === 'any' ? 'desc' : order]
   const rows: KeyRow[] = []
   for (const id of ids) {
     const row = statement.get(bytesOf(id)) as unknown as KeyRow | undefined

@@ -84,7 +84,7 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
   }
 
   put(events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]> {
-    return this.#store.transaction((tx) => this.putIn(tx, events))
+    return this.#store.transaction((tx) => this.putIn(tx, events), { weight: events.length })
   }
 
   async putIn(tx: SqliteTx, events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]> {

@@ -74,7 +74,7 @@ async function build(
   { filter, visibility, maxRecords }: VectorRequest,
 ): Promise<ItemVector> {
   const builder = new ItemVectorBuilder()
-  for await (const rows of matchingBatches(scope, filter, visibility, 'asc', { expect: 512 })) {
+  for await (const rows of matchingBatches(scope, filter, visibility, 'any')) {
     if (builder.count + rows.length > maxRecords) throw new TooManyRecords(maxRecords)
     for (const { created_at, id } of rows) builder.add(created_at, id)
   }
