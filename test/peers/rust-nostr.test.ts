@@ -19,6 +19,12 @@ import { everything } from '../../src/planes/events/event-store.ts'
 import { type RealRelay, realRelay } from './real-relay.ts'
 
 loadWasmSync()
+// The SDK never cancels its deadlines of up to a minute; what is left of them must not keep the process.
+const start = globalThis.setTimeout
+globalThis.setTimeout = Object.assign(
+  (work: () => void, ms?: number) => start(work, ms).unref(),
+  start,
+) as typeof setTimeout
 
 const patience = Duration.fromSecs(10)
 const kind = 1

@@ -129,7 +129,8 @@ const enforced: Readonly<Record<string, (world: World, amount: number) => Promis
   },
   max_neg_sessions: async ({ client }, amount) => {
     let last: Frame = ['']
-    for (let at = 0; at < amount; at++) last = await client.ask(['NEG-OPEN', String(at), {}, emptySet])
+    for (let at = 0; at < amount; at++)
+      last = await client.ask(['NEG-OPEN', String(at), { until: 1_000 }, emptySet])
     return answered(last)
   },
   max_neg_records: async ({ client }, amount) => {
