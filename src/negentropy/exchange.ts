@@ -63,7 +63,6 @@ export class Exchange {
 
   /** Reads the next upper bound. @returns the index of the first own item at or above it */
   #readUpper(begin: number): number {
-    if (this.#previous.timestamp === infinity) throw malformed('a range after infinity')
     this.#reader.readBound(this.#upper)
     if (compareBounds(this.#upper, this.#previous) < 0) throw malformed('bounds are not ascending')
     return this.#set.lowerBound(this.#upper, begin)
@@ -72,6 +71,9 @@ export class Exchange {
   /** @param skipTo the end of the equal stretch before this range, which is still to be told */
   #range(begin: number, end: number, skipTo: Bound | undefined): 'equal' | 'told' | 'full' {
     const kind = this.#reader.readVarint()
+    // Where a list up to infinity just fills a message, the reference adds the fingerprint of nothing behind it.
+    if (this.#previous.timestamp === infinity && kind !== mode.fingerprint)
+      throw malformed('a range after infinity')
     if (kind === mode.skip) return 'equal'
     if (kind === mode.fingerprint) {
       const offset = this.#reader.skip(fingerprintSize, 'truncated fingerprint')

@@ -84,7 +84,7 @@ export class RangeWriter {
     }
     this.#covered = begin + count
     if (!this.#overflows()) return true
-    this.#remainder()
+    if (count < end - begin || upper.timestamp !== infinity.timestamp) this.#remainder()
     return false
   }
 
@@ -158,14 +158,15 @@ export class RangeWriter {
     this.#fingerprint(this.#covered, this.#set.size)
   }
 
-  /** The tuning's choice, changed where one range could never fit into a message of its own. */
+  /** The tuning's choice, changed where it makes no sense or could never fit into a message of its own. */
   #buckets(count: number): number {
-    const wanted = this.#limits.tuning.buckets(count, this.#role)
+    const wanted = Math.min(count, this.#limits.tuning.buckets(count, this.#role))
     const limit = this.#limits.frameLimit
-    if (limit === 0) return wanted
+    if (limit === 0) return wanted < 2 ? 0 : wanted
     const room = limit - reserve - headers
-    if (wanted === 0) return count * idSize <= room ? 0 : Math.floor(room / maxRangeSize)
-    return Math.min(wanted, Math.floor(room / maxRangeSize))
+    const most = Math.floor(room / maxRangeSize)
+    if (wanted < 2) return count * idSize <= room ? 0 : most
+    return Math.min(wanted, most)
   }
 
   /** Ids that may still be added, at least none: the one that overflows is the last. */
