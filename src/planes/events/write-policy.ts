@@ -97,7 +97,7 @@ function notTooOld(maxPastSeconds: number): WritePolicy {
 }
 
 /** NIP-40. An ephemeral event is gone sooner than any expiration. */
-export const notExpired: WritePolicy = (event, { nowSeconds }) => {
+const notExpired: WritePolicy = (event, { nowSeconds }) => {
   const expiration = isEphemeral(event.kind) ? undefined : expirationOf(event)
   if (expiration === undefined || expiration > nowSeconds) return undefined
   return refuse('event/expired', 'invalid', 'event expired')
@@ -119,7 +119,7 @@ function kindAllowed(
 }
 
 /** NIP-70. Also through sync: the peer is not the author. */
-export const protectedByAuthorOnly: WritePolicy = (event, { authenticated, source }) => {
+const protectedByAuthorOnly: WritePolicy = (event, { authenticated, source }) => {
   if (reposts.has(event.kind) && embedsProtected(event.content))
     return refuse('event/protected', 'blocked', 'a protected event must not be reposted')
   // What is imported comes from the operator's own files, where it had been accepted once.
@@ -143,7 +143,7 @@ function embedsProtected(content: string): boolean {
 }
 
 /** NIP-62: a request to vanish from other relays is none of our business, and not ours to pass on. */
-export const vanishForUs: WritePolicy = (event, { relayUrls }) => {
+const vanishForUs: WritePolicy = (event, { relayUrls }) => {
   if (event.kind !== vanishRequest) return undefined
   const ours = new Set(relayUrls.map(relayAddress))
   const concerns = event.tags.some(([name, value]) => {
