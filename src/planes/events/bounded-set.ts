@@ -1,4 +1,4 @@
-/** Remembers the newest `max` values and forgets the oldest. */
+/** Remembers the `max` values added last and forgets the oldest; adding one again does not make it newer. */
 export class BoundedSet<T> {
   readonly #max: number
   readonly #values = new Set<T>()

@@ -7,7 +7,7 @@ type Unsigned = Omit<NostrEvent, 'id' | 'sig'>
  * What an id is the hash of (NIP-01). JSON.stringify escapes exactly what the de-facto form escapes: quote, backslash
  * and control characters, `\u00xx` where no short form exists; not `/`, not U+007F, nothing beyond ASCII.
  */
-export function canonicalEvent({ pubkey, created_at, kind, tags, content }: Unsigned): string {
+function canonicalEvent({ pubkey, created_at, kind, tags, content }: Unsigned): string {
   return JSON.stringify([0, pubkey, created_at, kind, tags, content])
 }
 

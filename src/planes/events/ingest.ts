@@ -28,7 +28,7 @@ export interface IngestResult {
   readonly outcome: IngestOutcome
   /** The text of the OK: empty, or `<prefix>: <message>`. */
   readonly reason: string
-  /** Why it was rejected. */
+  /** Why it was not accepted; undefined when it was, or when it `failed`. */
   readonly code?: EventErrorCode
 }
 
@@ -71,14 +71,14 @@ export interface IngestOptions<Tx> {
 }
 
 /** What a put means for who sent the event. */
-const answers: Readonly<Record<PutOutcome, { readonly accepted: boolean; readonly reason: string }>> = {
+const answers: Readonly<Record<PutOutcome, Pick<IngestResult, 'accepted' | 'reason' | 'code'>>> = {
   stored: { accepted: true, reason: '' },
   ephemeral: { accepted: true, reason: '' },
   duplicate: { accepted: true, reason: 'duplicate: already have this event' },
   superseded: { accepted: true, reason: 'duplicate: have newer event' },
-  deleted: { accepted: false, reason: 'blocked: its author deleted this event' },
-  vanished: { accepted: false, reason: 'blocked: its author asked to vanish' },
-  expired: { accepted: false, reason: 'invalid: event expired' },
+  deleted: { accepted: false, reason: 'blocked: its author deleted this event', code: 'event/deleted' },
+  vanished: { accepted: false, reason: 'blocked: its author asked to vanish', code: 'event/vanished' },
+  expired: { accepted: false, reason: 'invalid: event expired', code: 'event/expired' },
 }
 
 /** Signatures found genuine lately: what is offered again and again but never stored is checked once. */
