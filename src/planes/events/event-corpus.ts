@@ -186,7 +186,10 @@ function pick<T>(values: readonly T[], random: Random): T {
 function zipf(n: number, random: Random): () => number {
   const sums: number[] = []
   let total = 0
-  for (let rank = 1; rank <= n; rank++) sums.push((total += 1 / rank))
+  for (let rank = 1; rank <= n; rank++) {
+    total += 1 / rank
+    sums.push(total)
+  }
   return () => {
     const wanted = random() * total
     let [low, high] = [0, n - 1]
