@@ -1,10 +1,9 @@
 import type { Bound } from './bound.ts'
-import { checkTimestamp, compareIds, idSize, writeId } from './id.ts'
+import { checkTimestamp, compareIds, copyBytes, idSize, writeId } from './id.ts'
 import { wordsOf } from './id-sum.ts'
-import { copyBytes } from './item-vector.ts'
 import type { ItemChange } from './leaf-record.ts'
 import { NegentropyError } from './negentropy-error.ts'
-import { sortKeys } from './sort-keys.ts'
+import { sortNow } from './sort-keys.ts'
 
 /** The net changes of one transaction in key order, each key once. */
 export class ChangeBatch {
@@ -18,36 +17,13 @@ export class ChangeBatch {
 
   /** Throws `negentropy/invalid-change` when a key comes or goes twice, `negentropy/invalid-item` for a bad key. */
   constructor(changes: readonly ItemChange[]) {
-    const columns = collect(changes)
-    const order = sorted(columns)
-    this.timestamps = new Float64Array(order.length)
-    this.ids = new Uint8Array(order.length * idSize)
-    this.ops = new Int8Array(order.length)
-    let count = 0
-    for (const item of order) {
-      this.timestamps[count] = columns.timestamps[item]!
-      copyBytes(columns.ids, item * idSize, (item + 1) * idSize, this.ids, count * idSize)
-      const op = columns.ops[item]!
-      if (count > 0 && this.compare(count - 1, this.timestamps[count]!, this.ids, count * idSize) === 0) {
-        const net = this.ops[count - 1]! + op
-        if (Math.abs(net) > 1)
-          throw new NegentropyError('negentropy/invalid-change', 'an item was added or removed twice')
-        // Came and went within the transaction: the entry stays as a placeholder until the key changes.
-        this.ops[count - 1] = net
-      } else {
-        if (count > 0 && this.ops[count - 1] === 0) count = this.#replaceLast(count)
-        this.ops[count++] = op
-      }
-    }
-    this.count = count > 0 && this.ops[count - 1] === 0 ? count - 1 : count
-    this.words = wordsOf(this.ids)
-  }
-
-  /** Moves the entry at `count` over the placeholder before it. */
-  #replaceLast(count: number): number {
-    this.timestamps[count - 1] = this.timestamps[count]!
-    this.ids.copyWithin((count - 1) * idSize, count * idSize, (count + 1) * idSize)
-    return count - 1
+    const collected = collect(changes)
+    const { timestamps, ids, ops } = ascends(collected) ? collected : netted(collected)
+    this.count = timestamps.length
+    this.timestamps = timestamps
+    this.ids = ids
+    this.ops = ops
+    this.words = wordsOf(ids)
   }
 
   /** Negative when the key at `index` is below the given one. */
@@ -91,10 +67,42 @@ function collect(changes: readonly ItemChange[]): Columns {
   return { timestamps, ids, ops }
 }
 
-function sorted(columns: Columns): Uint32Array {
-  const sorting = sortKeys(columns)
-  for (;;) {
-    const step = sorting.next()
-    if (step.done) return step.value
+/** Most batches come in order, one key each; they need no second copy. */
+function ascends({ timestamps, ids }: Columns): boolean {
+  for (let i = 1; i < timestamps.length; i++) if (compareKeys(timestamps, ids, i - 1, i) >= 0) return false
+  return true
+}
+
+/** In key order, one change per key; what comes and goes within the transaction is left out. */
+function netted({ timestamps, ids, ops }: Columns): Columns {
+  const order = sortNow({ timestamps, ids })
+  const net = {
+    timestamps: new Float64Array(order.length),
+    ids: new Uint8Array(order.length * idSize),
+    ops: new Int8Array(order.length),
   }
+  let count = 0
+  for (let start = 0; start < order.length; ) {
+    const item = order[start]!
+    let op = 0
+    let end = start
+    for (; end < order.length && compareKeys(timestamps, ids, order[end]!, item) === 0; end++)
+      op += ops[order[end]!]!
+    start = end
+    if (op === 0) continue
+    if (Math.abs(op) > 1)
+      throw new NegentropyError('negentropy/invalid-change', 'an item was added or removed twice')
+    net.timestamps[count] = timestamps[item]!
+    copyBytes(ids, item * idSize, (item + 1) * idSize, net.ids, count * idSize)
+    net.ops[count++] = op
+  }
+  return {
+    timestamps: net.timestamps.subarray(0, count),
+    ids: net.ids.subarray(0, count * idSize),
+    ops: net.ops.subarray(0, count),
+  }
+}
+
+function compareKeys(timestamps: Float64Array, ids: Uint8Array, a: number, b: number): number {
+  return timestamps[a]! - timestamps[b]! || compareIds(ids, a * idSize, ids, b * idSize)
 }

@@ -69,3 +69,15 @@ export function checkTimestamp(timestamp: number): void {
   if (!Number.isSafeInteger(timestamp) || timestamp < 0)
     throw new NegentropyError('negentropy/invalid-item', `timestamp ${timestamp} is not in 0 … 2^53−1`)
 }
+
+/** A few bytes are copied faster by hand than through a view. */
+export function copyBytes(
+  from: Uint8Array,
+  begin: number,
+  end: number,
+  target: Uint8Array,
+  offset: number,
+): void {
+  if (end - begin > 256) target.set(from.subarray(begin, end), offset)
+  else for (let i = begin; i < end; i++) target[offset + i - begin] = from[i]!
+}

@@ -1,5 +1,5 @@
 import type { Bound } from './bound.ts'
-import { checkTimestamp, compareIds, idSize, writeId } from './id.ts'
+import { checkTimestamp, compareIds, copyBytes, idSize, writeId } from './id.ts'
 import type { IdSum } from './id-sum.ts'
 import { type ItemColumns, SortedColumns } from './item-columns.ts'
 import type { Key } from './key.ts'
@@ -50,18 +50,6 @@ export class ItemVector implements OrderedSet {
   copyIds(begin: number, end: number, target: Uint8Array, offset: number): void {
     copyBytes(this.#columns.ids, begin * idSize, end * idSize, target, offset)
   }
-}
-
-/** A few bytes are copied faster by hand than through a view. */
-export function copyBytes(
-  from: Uint8Array,
-  begin: number,
-  end: number,
-  target: Uint8Array,
-  offset: number,
-): void {
-  if (end - begin > 256) target.set(from.subarray(begin, end), offset)
-  else for (let i = begin; i < end; i++) target[offset + i - begin] = from[i]!
 }
 
 /** Collects items in any order; in key order is fastest, because then nothing needs sorting. */

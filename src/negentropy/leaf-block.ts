@@ -1,8 +1,11 @@
-import { compareIds, idSize } from './id.ts'
+import { compareIds, copyBytes, idSize } from './id.ts'
 import { IdSum, wordsPerId } from './id-sum.ts'
 
 /** Leaves of one block at most; what a change copies, and what a snapshot shares with the state after the change. */
 export const maxBlockLeaves = 128
+
+/** Room for more leaves that a builder is given; more than it would be wasted in a block that keeps it. */
+export const spareLeaves = 4
 
 /** A leaf as it enters a block. Ids and sums point into columns, so that none has to be created to move a leaf. */
 export interface LeafFields {
@@ -16,9 +19,56 @@ export interface LeafFields {
   readonly stamp: number
 }
 
-/** Neighbouring leaves as columns; never changed once built. */
+/** Bytes of a leaf in its columns: first timestamp, stamp, sum, first id, start. */
+const leafBytes = 8 + 8 + 4 * wordsPerId + idSize + 4
+
+/** Room for leaves, all columns in one allocation: a commit that adds one event should not cost six. */
+class LeafColumns {
+  readonly capacity: number
+  readonly timestamps: Float64Array
+  readonly stamps: Float64Array
+  readonly sums: Uint32Array
+  readonly ids: Uint8Array
+  /** Entry k: items in the first k leaves. */
+  readonly starts: Uint32Array
+
+  constructor(capacity: number) {
+    const memory = new ArrayBuffer(capacity * leafBytes + 4)
+    this.capacity = capacity
+    this.timestamps = new Float64Array(memory, 0, capacity)
+    this.stamps = new Float64Array(memory, 8 * capacity, capacity)
+    this.sums = new Uint32Array(memory, 16 * capacity, wordsPerId * capacity)
+    this.ids = new Uint8Array(memory, 48 * capacity, idSize * capacity)
+    this.starts = new Uint32Array(memory, 80 * capacity, capacity + 1)
+  }
+
+  /** Copies leaves [from, to) of others to place `at`. */
+  copy(at: number, other: LeafColumns, from: number, to: number): void {
+    this.timestamps.set(other.timestamps.subarray(from, to), at)
+    this.stamps.set(other.stamps.subarray(from, to), at)
+    this.sums.set(other.sums.subarray(from * wordsPerId, to * wordsPerId), at * wordsPerId)
+    this.ids.set(other.ids.subarray(from * idSize, to * idSize), at * idSize)
+    const shift = this.starts[at]! - other.starts[from]!
+    for (let i = from; i < to; i++) this.starts[at + i - from + 1] = other.starts[i + 1]! + shift
+  }
+
+  fields(leaf: number): LeafFields {
+    return {
+      timestamp: this.timestamps[leaf]!,
+      ids: this.ids,
+      idOffset: leaf * idSize,
+      count: this.starts[leaf + 1]! - this.starts[leaf]!,
+      sums: this.sums,
+      sumIndex: leaf,
+      stamp: this.stamps[leaf]!,
+    }
+  }
+}
+
+/** Neighbouring leaves as columns; never changed once built. Columns may have room beyond `length`. */
 export class LeafBlock {
   readonly length: number
+  readonly columns: LeafColumns
   /** First keys. */
   readonly timestamps: Float64Array
   readonly ids: Uint8Array
@@ -28,21 +78,14 @@ export class LeafBlock {
   readonly stamps: Float64Array
   #prefixSums: Uint32Array | undefined
 
-  constructor(
-    length: number,
-    timestamps: Float64Array,
-    ids: Uint8Array,
-    counts: Uint32Array,
-    sums: Uint32Array,
-    stamps: Float64Array,
-  ) {
+  constructor(length: number, columns: LeafColumns) {
     this.length = length
-    this.timestamps = timestamps
-    this.ids = ids
-    this.sums = sums
-    this.stamps = stamps
-    this.starts = new Uint32Array(length + 1)
-    for (let i = 0; i < length; i++) this.starts[i + 1] = this.starts[i]! + counts[i]!
+    this.columns = columns
+    this.timestamps = columns.timestamps
+    this.ids = columns.ids
+    this.starts = columns.starts
+    this.sums = columns.sums
+    this.stamps = columns.stamps
   }
 
   /** Items in the block. */
@@ -74,33 +117,17 @@ export class LeafBlock {
   }
 
   fields(leaf: number): LeafFields {
-    return {
-      timestamp: this.timestamps[leaf]!,
-      ids: this.ids,
-      idOffset: leaf * idSize,
-      count: this.countOf(leaf),
-      sums: this.sums,
-      sumIndex: leaf,
-      stamp: this.stamps[leaf]!,
-    }
+    return this.columns.fields(leaf)
   }
 }
 
 /** Leaves in the order they are pushed, cut into blocks at the end. */
 export class LeafBlockBuilder {
   #length = 0
-  #timestamps: Float64Array
-  #ids: Uint8Array
-  #counts: Uint32Array
-  #sums: Uint32Array
-  #stamps: Float64Array
+  #columns: LeafColumns
 
   constructor(capacity: number) {
-    this.#timestamps = new Float64Array(capacity)
-    this.#ids = new Uint8Array(capacity * idSize)
-    this.#counts = new Uint32Array(capacity)
-    this.#sums = new Uint32Array(capacity * wordsPerId)
-    this.#stamps = new Float64Array(capacity)
+    this.#columns = new LeafColumns(capacity)
   }
 
   get length(): number {
@@ -110,79 +137,52 @@ export class LeafBlockBuilder {
   /** Leaves [from, to) of a block as they are. */
   copy(block: LeafBlock, from: number, to: number): void {
     this.#reserve(to - from)
-    const at = this.#length
-    this.#timestamps.set(block.timestamps.subarray(from, to), at)
-    this.#ids.set(block.ids.subarray(from * idSize, to * idSize), at * idSize)
-    this.#sums.set(block.sums.subarray(from * wordsPerId, to * wordsPerId), at * wordsPerId)
-    this.#stamps.set(block.stamps.subarray(from, to), at)
-    for (let i = from; i < to; i++) this.#counts[at + i - from] = block.countOf(i)
+    this.#columns.copy(this.#length, block.columns, from, to)
     this.#length += to - from
   }
 
   push(leaf: LeafFields): void {
     this.#reserve(1)
     const at = this.#length++
-    this.#timestamps[at] = leaf.timestamp
-    this.#ids.set(leaf.ids.subarray(leaf.idOffset, leaf.idOffset + idSize), at * idSize)
-    this.#set(at, leaf)
+    this.#columns.timestamps[at] = leaf.timestamp
+    copyBytes(leaf.ids, leaf.idOffset, leaf.idOffset + idSize, this.#columns.ids, at * idSize)
+    this.refill(leaf)
   }
 
   /** The last leaf pushed. */
   get last(): LeafFields {
-    const at = this.#length - 1
-    return {
-      timestamp: this.#timestamps[at]!,
-      ids: this.#ids,
-      idOffset: at * idSize,
-      count: this.#counts[at]!,
-      sums: this.#sums,
-      sumIndex: at,
-      stamp: this.#stamps[at]!,
-    }
+    return this.#columns.fields(this.#length - 1)
   }
 
   /** Gives the last leaf pushed other contents under the same first key. */
-  refill(contents: Pick<LeafFields, 'count' | 'sums' | 'sumIndex' | 'stamp'>): void {
-    this.#set(this.#length - 1, contents)
-  }
-
-  #set(at: number, contents: Pick<LeafFields, 'count' | 'sums' | 'sumIndex' | 'stamp'>): void {
-    this.#counts[at] = contents.count
+  refill({ count, sums, sumIndex, stamp }: Pick<LeafFields, 'count' | 'sums' | 'sumIndex' | 'stamp'>): void {
+    const at = this.#length - 1
+    this.#columns.starts[at + 1] = this.#columns.starts[at]! + count
     for (let i = 0; i < wordsPerId; i++)
-      this.#sums[at * wordsPerId + i] = contents.sums[contents.sumIndex * wordsPerId + i]!
-    this.#stamps[at] = contents.stamp
+      this.#columns.sums[at * wordsPerId + i] = sums[sumIndex * wordsPerId + i]!
+    this.#columns.stamps[at] = stamp
   }
 
   /** Blocks of about equal length, none longer than `maxBlockLeaves`; none for no leaves. */
   build(): LeafBlock[] {
-    const blocks = Math.ceil(this.#length / maxBlockLeaves)
+    const length = this.#length
+    const blocks = Math.ceil(length / maxBlockLeaves)
+    if (blocks === 1 && this.#columns.capacity <= length + spareLeaves)
+      return [new LeafBlock(length, this.#columns)]
     return Array.from({ length: blocks }, (_, k) => {
-      const from = Math.floor((k * this.#length) / blocks)
-      const to = Math.floor(((k + 1) * this.#length) / blocks)
-      return new LeafBlock(
-        to - from,
-        this.#timestamps.slice(from, to),
-        this.#ids.slice(from * idSize, to * idSize),
-        this.#counts.subarray(from, to),
-        this.#sums.slice(from * wordsPerId, to * wordsPerId),
-        this.#stamps.slice(from, to),
-      )
+      const from = Math.floor((k * length) / blocks)
+      const to = Math.floor(((k + 1) * length) / blocks)
+      const columns = new LeafColumns(to - from)
+      columns.copy(0, this.#columns, from, to)
+      return new LeafBlock(to - from, columns)
     })
   }
 
   #reserve(more: number): void {
-    const capacity = this.#timestamps.length
-    if (this.#length + more <= capacity) return
-    const larger = Math.max(this.#length + more, capacity * 2)
-    this.#timestamps = grown(this.#timestamps, new Float64Array(larger))
-    this.#ids = grown(this.#ids, new Uint8Array(larger * idSize))
-    this.#counts = grown(this.#counts, new Uint32Array(larger))
-    this.#sums = grown(this.#sums, new Uint32Array(larger * wordsPerId))
-    this.#stamps = grown(this.#stamps, new Float64Array(larger))
+    const needed = this.#length + more
+    if (needed <= this.#columns.capacity) return
+    const larger = new LeafColumns(Math.max(needed, this.#columns.capacity * 2))
+    larger.copy(0, this.#columns, 0, this.#length)
+    this.#columns = larger
   }
-}
-
-function grown<T extends Float64Array | Uint8Array | Uint32Array>(from: T, to: T): T {
-  to.set(from)
-  return to
 }

@@ -20,20 +20,27 @@ export class LeafDirectory {
   readonly blocks: readonly LeafBlock[]
   /** At or above every item; undefined: not known yet. What is added above it needs no look at the rows. */
   readonly highest: RawKey | undefined
-  /** Entry k: items in the first k blocks. */
-  readonly #starts: Float64Array
+  /** Items. */
+  readonly size: number
+  #starts: Float64Array | undefined
   #prefixSums: Uint32Array | undefined
 
   constructor(blocks: readonly LeafBlock[], highest: RawKey | undefined) {
     this.blocks = blocks
     this.highest = highest
-    this.#starts = new Float64Array(blocks.length + 1)
-    for (let k = 0; k < blocks.length; k++) this.#starts[k + 1] = this.#starts[k]! + blocks[k]!.size
+    let size = 0
+    for (let k = 0; k < blocks.length; k++) size += blocks[k]!.size
+    this.size = size
   }
 
-  /** Items. */
-  get size(): number {
-    return this.#starts[this.blocks.length]!
+  /** Entry k: items in the first k blocks. Computed when first asked for, as most states are never read. */
+  get #blockStarts(): Float64Array {
+    if (this.#starts === undefined) {
+      const starts = new Float64Array(this.blocks.length + 1)
+      for (let k = 0; k < this.blocks.length; k++) starts[k + 1] = starts[k]! + this.blocks[k]!.size
+      this.#starts = starts
+    }
+    return this.#starts
   }
 
   get leafCount(): number {
@@ -46,9 +53,10 @@ export class LeafDirectory {
 
   /** Place of the leaf that holds the item `index`. */
   placeOfIndex(index: number): number {
-    const block = last(this.blocks.length, (k) => this.#starts[k]! <= index)
+    const blockStarts = this.#blockStarts
+    const block = last(this.blocks.length, (k) => blockStarts[k]! <= index)
     const { starts, length } = this.blocks[block]!
-    const rest = index - this.#starts[block]!
+    const rest = index - blockStarts[block]!
     return block * maxBlockLeaves + last(length, (leaf) => starts[leaf]! <= rest)
   }
 
@@ -67,7 +75,7 @@ export class LeafDirectory {
   /** Index of the leaf's first item. */
   startOf(place: number): number {
     const block = Math.floor(place / maxBlockLeaves)
-    return this.#starts[block]! + this.blocks[block]!.starts[place % maxBlockLeaves]!
+    return this.#blockStarts[block]! + this.blocks[block]!.starts[place % maxBlockLeaves]!
   }
 
   countOf(place: number): number {

@@ -4,7 +4,13 @@ import { idSize, readId } from './id.ts'
 import { IdSum, wordsPerId } from './id-sum.ts'
 import { SortedColumns } from './item-columns.ts'
 import type { Key } from './key.ts'
-import { type LeafBlock, LeafBlockBuilder, type LeafFields, maxBlockLeaves } from './leaf-block.ts'
+import {
+  type LeafBlock,
+  LeafBlockBuilder,
+  type LeafFields,
+  maxBlockLeaves,
+  spareLeaves,
+} from './leaf-block.ts'
 import { firstOf, LeafDirectory, type RawKey } from './leaf-directory.ts'
 import type { LeafChange, LoadItems } from './leaf-record.ts'
 import { NegentropyError } from './negentropy-error.ts'
@@ -68,7 +74,7 @@ export class LeafEdit {
 
   #editBlock(k: number, from: number, to: number): LeafBlock[] {
     const block = this.#directory.blocks[k]!
-    this.#builder = new LeafBlockBuilder(block.length + 4)
+    this.#builder = new LeafBlockBuilder(block.length + spareLeaves)
     this.#shrunk = false
     let leaf = 0
     for (let start = from; start < to; ) {
