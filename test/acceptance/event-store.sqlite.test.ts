@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
+import { systemClock } from '../../src/kernel/clock.ts'
 import { silentLogger } from '../../src/kernel/logger.ts'
 import type { Store } from '../../src/kernel/store.ts'
 import { createSqliteEventStore } from '../../src/planes/events/event-store.sqlite.ts'
@@ -168,6 +169,83 @@ describe('event store on SQLite: plans', () => {
     if (step.startsWith('SCAN')) return !/^SCAN (\(subquery-\d+\)|sqlite_sequence|event_meta)/.test(step)
     return step.startsWith('USE TEMP B-TREE') && !step.startsWith('USE TEMP B-TREE FOR LAST TERM OF ORDER BY')
   }
+})
+
+describe('event store on SQLite: fingerprint index', () => {
+  const list = Array.from({ length: 900 }, (_, at) =>
+    craft({ id: hexId(at), kind: at % 9 ? 1 : 4, created_at: at % 7 }),
+  )
+  const all = naiveFingerprint(list)
+  const open = naiveFingerprint(list.filter(({ kind }) => kind !== 4))
+  const stranger = { restrictedKinds: [4, 1059], pubkeys: [] }
+
+  /** A store with the list in it, closed, then opened again with its index damaged by `sql`. */
+  async function damaged(sql: string): Promise<EventStoreSetup<SqliteTx>> {
+    const dir = newDir()
+    const first = await openAt(dir, config())
+    await first.store.put(list.map(asParsed))
+    await first[Symbol.asyncDispose]()
+    const store = await createSqliteStore({ dir })
+    await store.transaction(({ db }) => db.exec(sql))
+    await store[Symbol.asyncDispose]()
+    return await openAt(dir, config())
+  }
+
+  for (const sql of [
+    'DELETE FROM event_trees',
+    'UPDATE event_trees SET count = count + 1',
+    'UPDATE event_trees SET seq = seq - 1',
+    'DELETE FROM event_leaves WHERE id = zeroblob(32)',
+    'DELETE FROM event_leaves',
+    "UPDATE event_trees SET hidden = '[7]' WHERE tree = 1",
+  ]) {
+    it(`is built anew when the store opens after ${sql}`, async () => {
+      await using world = await damaged(sql)
+      assert.deepEqual(await world.store.fingerprint({}, everything), all)
+      assert.deepEqual(await world.store.fingerprint({}, stranger), open)
+    })
+  }
+
+  it('costs the session that finds it damaged, and no later one', async () => {
+    await using world = await damaged('UPDATE event_leaves SET sum = zeroblob(32)')
+    const window = { since: 1, until: 3 }
+    await assert.rejects(world.store.fingerprint(window, everything), { code: 'negentropy/corrupt-index' })
+    const expected = naiveFingerprint(list.filter(({ created_at }) => created_at >= 1 && created_at <= 3))
+    assert.deepEqual(await world.store.fingerprint(window, everything), expected)
+    assert.deepEqual(await world.store.fingerprint({}, everything), all)
+  })
+
+  it('never fails a write when it is found damaged in it', async () => {
+    await using world = await damaged('UPDATE event_leaves SET sum = zeroblob(32)')
+    const more = list.map(({ id, ...event }) => craft({ ...event, id: hexId(`more ${id}`), created_at: 3 }))
+    await world.store.put(more.map(asParsed))
+    assert.deepEqual(await world.store.fingerprint({}, everything), naiveFingerprint([...list, ...more]))
+  })
+
+  it('E-129 lets other work run while a set is read', async () => {
+    await using store = await createSqliteStore({ dir: newDir() })
+    let elapsed = 0
+    const clock = {
+      ...systemClock,
+      monotonic() {
+        elapsed += 10
+        return elapsed
+      },
+    }
+    await using events = await createSqliteEventStore({ store, ...config(), clock, log: silentLogger })
+    await events.put(Array.from({ length: 4_000 }, (_, at) => asParsed(craft({ id: hexId(at) }))))
+    let turns = 0
+    let reading = true
+    const count = () => {
+      turns += 1
+      if (reading) setImmediate(count)
+    }
+    setImmediate(count)
+    const { count: found } = await events.fingerprint({ kinds: [1] }, everything)
+    reading = false
+    assert.equal(found, 4_000)
+    assert.ok(turns >= 4, `other work ran ${turns} times`)
+  })
 })
 
 describe('event store on SQLite: killed', () => {

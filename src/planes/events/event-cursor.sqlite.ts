@@ -39,13 +39,13 @@ const orders = {
 const columns = 'SELECT created_at, id, kind, seq FROM'
 
 /** Rows of a stretch within [since, until]. Parameters: the stretch's values, since, until, limit. */
-export function rangeSql(index: IndexName, order: KeyOrder): string {
+function rangeSql(index: IndexName, order: KeyOrder): string {
   const { from, where } = indexes[index]
   return `${columns} ${from} WHERE ${where}created_at >= ? AND created_at <= ? ORDER BY ${orders[order].by} LIMIT ?`
 }
 
 /** Rows of one second beyond an id. Parameters: the stretch's values, created_at, id, limit. */
-export function tieSql(index: IndexName, order: KeyOrder): string {
+function tieSql(index: IndexName, order: KeyOrder): string {
   const { from, where } = indexes[index]
   const { tie, tieBy } = orders[order]
   return `${columns} ${from} WHERE ${where}created_at = ? AND ${tie} ORDER BY ${tieBy} LIMIT ?`

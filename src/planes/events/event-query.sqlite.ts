@@ -28,8 +28,8 @@ export interface ReadScope {
 const sortedBySeq = 4_096
 
 export const expiredSql = 'SELECT seq FROM events WHERE expiration <= ? LIMIT ?'
-export const arrivalSql = 'SELECT created_at, id, kind, seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?'
-export const rawSql = 'SELECT raw FROM events WHERE seq = ?'
+const arrivalSql = 'SELECT created_at, id, kind, seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?'
+const rawSql = 'SELECT raw FROM events WHERE seq = ?'
 
 /** One page of one filter, in any order. */
 export async function readPage(scope: ReadScope, request: PageRequest): Promise<EventPage> {
@@ -63,12 +63,29 @@ export async function readFilters(
   return { events: rows.map((row) => loadEvent(scope, row)), complete }
 }
 
-export function readById(scope: ReadScope, ids: readonly string[]): StoredEvent[] {
-  const statement = scope.tx.prepare(rowByIdSql)
+/** Of `ids`, those stored and not expired. */
+export async function knownAmong(
+  { tx, expired, slice }: ReadScope,
+  ids: readonly string[],
+): Promise<Set<string>> {
+  const statement = tx.prepare('SELECT seq FROM events WHERE id = ?')
+  const known = new Set<string>()
+  for (const id of ids) {
+    const row = statement.get(bytesOf(id))
+    if (row !== undefined && !expired.has(Number(row.seq))) known.add(id)
+    if (slice.spent) await slice.rest()
+  }
+  return known
+}
+
+export async function readById(scope: ReadScope, ids: readonly string[]): Promise<StoredEvent[]> {
+  const { tx, expired, slice } = scope
+  const statement = tx.prepare(rowByIdSql)
   const events: StoredEvent[] = []
   for (const id of new Set(ids)) {
     const row = statement.get(bytesOf(id)) as unknown as KeyRow | undefined
-    if (row !== undefined && !scope.expired.has(row.seq)) events.push(loadEvent(scope, row))
+    if (row !== undefined && !expired.has(row.seq)) events.push(loadEvent(scope, row))
+    if (slice.spent) await slice.rest()
   }
   return events
 }

@@ -92,7 +92,7 @@ export function stretchesOf(tx: SqliteTx, plan: QueryPlan): IndexStretch[] {
   }
 }
 
-export const nextKindSql =
+const nextKindSql =
   'SELECT kind FROM events INDEXED BY event_by_author WHERE pubkey = ? AND kind > ? ORDER BY kind LIMIT 1'
 
 /** The kinds an author has, by one index seek each. */

@@ -5,8 +5,14 @@ import { fingerprintOf } from '../../negentropy/fingerprint.ts'
 import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 import { countMatches } from './event-count.sqlite.ts'
-import { bytesOf } from './event-key.sqlite.ts'
-import { expiredSql, type ReadScope, readById, readFilters, readPage } from './event-query.sqlite.ts'
+import {
+  expiredSql,
+  knownAmong,
+  type ReadScope,
+  readById,
+  readFilters,
+  readPage,
+} from './event-query.sqlite.ts'
 import { createReconciler, type HeldSet, heldInMemory } from './event-reconciler.ts'
 import { eventMigrations } from './event-schema.sqlite.ts'
 import {
@@ -93,6 +99,7 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
     const now = this.#now()
     const outcomes: PutOutcome[] = []
     for (const parsed of events) {
+      if (slice.spent) await slice.rest()
       const { outcome, seq } = await this.#writer.put(tx, parsed, now, staged.changes, slice)
       outcomes.push(outcome)
       if (outcome !== 'stored' && outcome !== 'ephemeral') continue
@@ -102,15 +109,7 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
   }
 
   known(ids: readonly string[]): Promise<ReadonlySet<string>> {
-    return this.#read(({ tx, expired }) => {
-      const statement = tx.prepare('SELECT seq FROM events WHERE id = ?')
-      return new Set(
-        ids.filter((id) => {
-          const row = statement.get(bytesOf(id))
-          return row !== undefined && !expired.has(Number(row.seq))
-        }),
-      )
-    })
+    return this.#read((scope) => knownAmong(scope, ids))
   }
 
   get(ids: readonly string[]): Promise<readonly StoredEvent[]> {

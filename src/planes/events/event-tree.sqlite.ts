@@ -83,6 +83,11 @@ export class EventTree {
     )
   }
 
+  /** True from a rebuild to the commit that makes it valid. */
+  get rebuilt(): boolean {
+    return this.#rebuilt !== undefined
+  }
+
   /** Takes over what the transaction changed, after its rows were changed and before it commits. */
   apply(tx: SqliteTx, changes: readonly KeyChange[]): void {
     const own = changes.filter(({ kind }) => !this.#hidden.has(kind))
@@ -126,6 +131,10 @@ export class EventTree {
     } finally {
       this.#tx = outer
     }
+  }
+
+  static exists(tx: SqliteTx, number: number): boolean {
+    return tx.prepare('SELECT 1 FROM event_trees WHERE tree = ?').get(number) !== undefined
   }
 
   /** Drops the stored records of a tree that is no longer kept up to date. */
@@ -188,10 +197,10 @@ const putLeafSql =
   'INSERT OR REPLACE INTO event_leaves (tree, created_at, id, count, sum) VALUES (?, ?, ?, ?, ?)'
 
 const items = 'SELECT created_at, id, kind FROM events INDEXED BY event_by_time'
-export const withinSecondSql = `${items} WHERE created_at = ? AND id >= ? AND id < ? ORDER BY id`
-export const fromIdSql = `${items} WHERE created_at = ? AND id >= ? ORDER BY id`
-export const betweenSecondsSql = `${items} WHERE created_at > ? AND created_at < ? ORDER BY created_at, id`
-export const belowIdSql = `${items} WHERE created_at = ? AND id < ? ORDER BY id`
+const withinSecondSql = `${items} WHERE created_at = ? AND id >= ? AND id < ? ORDER BY id`
+const fromIdSql = `${items} WHERE created_at = ? AND id >= ? ORDER BY id`
+const betweenSecondsSql = `${items} WHERE created_at > ? AND created_at < ? ORDER BY created_at, id`
+const belowIdSql = `${items} WHERE created_at = ? AND id < ? ORDER BY id`
 
 /** A key range, cut at its seconds: each part is one stretch of the index, however many events share a second. */
 function rangesOf(from: Key, to: Key | undefined) {

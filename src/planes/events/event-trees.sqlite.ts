@@ -13,6 +13,9 @@ import type { TimeSlice } from './time-slice.sqlite.ts'
 const allEvents = 0
 const publicEvents = 1
 
+/** Fills a group commit, so that nothing else shares it. */
+const wholeGroup = 1_000_000_000
+
 export interface TreeOptions {
   readonly store: Store<SqliteTx>
   readonly restrictedKinds: readonly number[]
@@ -58,7 +61,9 @@ export class EventTrees {
     const net = netChanges(changes)
     for (const tree of this.#list()) {
       try {
-        tree.apply(tx, net)
+        if (!tree.rebuilt) tree.apply(tx, net)
+        // Built anew in this very group: it has seen some of the changes and not others.
+        else for (const _ of tree.rebuild(tx));
       } catch (error) {
         if (!isCorrupt(error)) throw error
         this.#log.error('the fingerprint index did not fit its events and is built anew', { error })
@@ -119,11 +124,12 @@ export class EventTrees {
   }
 
   async #rebuild(tree: EventTree): Promise<void> {
-    await this.#store.transaction(async (tx) => {
+    const work = async (tx: SqliteTx) => {
       tx.afterCommit(() => tree.commit())
       tx.onRollback(() => tree.rollback())
       for (const _ of tree.rebuild(tx)) if (this.#slice.spent) await this.#slice.rest()
-    })
+    }
+    await this.#store.transaction(work, { weight: wholeGroup })
   }
 }
 

@@ -92,7 +92,7 @@ function cacheKey({ filter, visibility }: VectorRequest): string {
   return JSON.stringify([canonicalFilter(set), restrictedKinds.toSorted(), pubkeys.toSorted()])
 }
 
-export const nextExpirationSql = 'SELECT min(expiration) AS next FROM events WHERE expiration > ?'
+const nextExpirationSql = 'SELECT min(expiration) AS next FROM events WHERE expiration > ?'
 
 function nextExpiration({ tx }: ReadScope, now: number): number {
   return Number(tx.prepare(nextExpirationSql).get(now)?.next ?? Number.POSITIVE_INFINITY)
