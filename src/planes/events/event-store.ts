@@ -3,7 +3,8 @@ import type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 import type { Filter } from './filter.ts'
 
 /**
- * What became of one event. All but `stored` leave the stored set as it was.
+ * What became of one event. All but `stored` add nothing. A refused event may still rule others out, or the result would
+ * depend on the order of arrival: a `deleted` version its predecessors, a `vanished` deletion the ids it names.
  *
  * - `stored`      new and kept
  * - `duplicate`   this id is already stored

@@ -61,7 +61,7 @@ export function reading<Tx>(name: string, open: OpenWorld<Tx>): void {
           })
           assert.equal(page.complete, !cut)
         }),
-        120,
+        80,
       )
     })
 
@@ -82,7 +82,7 @@ export function reading<Tx>(name: string, open: OpenWorld<Tx>): void {
           )
           assert.equal(walked.pages, Math.max(1, Math.ceil(expected.length / size)))
         }),
-        100,
+        60,
       )
     })
 
