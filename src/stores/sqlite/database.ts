@@ -34,9 +34,9 @@ export function openDatabase(file: string, { readOnly, cacheMiB }: OpenDatabaseO
     const connection = new Connection(new DatabaseSync(file, options))
     try {
       assertSqliteVersion(connection.db)
-      assertOurs(connection.db, file)
+      const isNew = assertOurs(connection.db, file)
       connection.db.exec(`PRAGMA cache_size = -${cacheMiB * 1024}; PRAGMA mmap_size = 0`)
-      if (!readOnly) prepareForWriting(connection.db)
+      if (!readOnly) prepareForWriting(connection.db, isNew)
       return connection
     } catch (error) {
       connection.close()
@@ -62,27 +62,31 @@ function parts(version: string): number[] {
   return version.split('.').map(Number)
 }
 
-function assertOurs(db: DatabaseSync, file: string): void {
+/** Answers whether the database is still empty. */
+function assertOurs(db: DatabaseSync, file: string): boolean {
   const id = db.prepare('PRAGMA application_id').get()?.application_id
-  if (id === applicationId) return
+  if (id === applicationId) return false
   const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count
-  if (id === 0 && tables === 0) return
+  if (id === 0 && tables === 0) return true
   throw new SyncError('config/invalid', `${file} is the database of another program; it was left untouched`)
 }
 
 /**
  * WAL with FULL survives a loss of power (K1). `mmap_size` 0: a mapped file turns an I/O error into a crash and has
  * spread corruption before. `fullfsync` matters on macOS alone, where a plain fsync does not reach the disk.
+ * `temp_store`: savepoints keep the pages they may have to restore in memory instead of a file (a quarter faster).
  */
-function prepareForWriting(db: DatabaseSync): void {
+function prepareForWriting(db: DatabaseSync, isNew: boolean): void {
   const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode
   if (mode !== 'wal')
     throw new SyncError('config/invalid', `the store's file system does not support WAL (${mode})`)
   db.exec(`
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
+    PRAGMA temp_store = MEMORY;
     PRAGMA wal_autocheckpoint = 20000;
     PRAGMA journal_size_limit = ${walLimitBytes};
-    PRAGMA application_id = ${applicationId};
   `)
+  // Opening writes nothing more to a store that exists: it must work on a full disk, if only to read.
+  if (isNew) db.exec(`PRAGMA application_id = ${applicationId}`)
 }

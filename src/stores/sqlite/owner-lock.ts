@@ -19,8 +19,11 @@ export class OwnerLock implements Disposable {
    */
   constructor(file: string) {
     this.#db = lock(file)
-    // Only ever read for a message, so neither its absence nor a torn write matters.
-    writeFileSync(ownerFile(file), JSON.stringify({ pid: process.pid, since: new Date().toISOString() }))
+    try {
+      writeFileSync(ownerFile(file), JSON.stringify({ pid: process.pid, since: new Date().toISOString() }))
+    } catch {
+      // Only ever read for a message. A full disk must not keep the store from being opened for reading.
+    }
   }
 
   [Symbol.dispose](): void {

@@ -17,12 +17,12 @@ export class WriteTransaction implements SqliteTx {
   }
 
   get db(): DatabaseSync {
-    this.#assertActive()
+    this.#assertOpen()
     return this.#connection.db
   }
 
   prepare(sql: string): StatementSync {
-    this.#assertActive()
+    this.#assertOpen()
     return this.#connection.prepare(sql)
   }
 
@@ -58,6 +58,19 @@ export class WriteTransaction implements SqliteTx {
   /** What was staged last is forgotten first. */
   get rollbackHooks(): readonly (() => void)[] {
     return this.#rollback.toReversed()
+  }
+
+  /**
+   * After some errors (a full disk is one) SQLite has rolled the transaction back by itself. Work that ignores them
+   * and goes on would write outside of any transaction.
+   */
+  #assertOpen(): void {
+    this.#assertActive()
+    if (!this.#connection.db.isTransaction)
+      throw new SyncError(
+        'internal/bug',
+        'a transaction went on after it was rolled back by an earlier error',
+      )
   }
 
   #assertActive(): void {

@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const script = fileURLToPath(new URL('./store-process.ts', import.meta.url))
+
+/** Runs `store-process.ts`; disposing kills it without a chance to clean up. */
+export class StoreChild implements AsyncDisposable {
+  readonly #child: ChildProcess
+  readonly #closed: Promise<unknown>
+  /** What it has said so far. */
+  readonly lines: string[] = []
+  #heard = Promise.withResolvers<void>()
+
+  constructor(mode: 'write' | 'migrate' | 'hold', dir: string, ...more: string[]) {
+    this.#child = spawn(process.execPath, [script, mode, dir, ...more], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.#closed = once(this.#child, 'close')
+    createInterface({ input: this.#child.stdout! })
+      .on('line', (line) => {
+        this.lines.push(line)
+        this.#hear()
+      })
+      .on('close', () => this.#hear())
+  }
+
+  get pid(): number {
+    return this.#child.pid!
+  }
+
+  /** Resolves once it has said `count` lines. */
+  async said(count: number): Promise<void> {
+    while (this.lines.length < count) {
+      if (this.#child.exitCode !== null) throw new Error(`the child ended with ${this.#child.exitCode}`)
+      await this.#heard.promise
+    }
+  }
+
+  /** Everything it said before it died is in `lines` when this resolves. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill()
+  }
+
+  #hear(): void {
+    this.#heard.resolve()
+    this.#heard = Promise.withResolvers()
+  }
+}
