@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { NostrEvent } from '../event.ts'
+import type { NostrEvent, StoredEvent } from '../event.ts'
 import type { EventStore, Visibility } from '../event-store.ts'
 import type { Outbound } from './outbound.ts'
-import { withoutLimit } from './stored-phase.ts'
+import { type StoredSink, withoutLimit } from './stored-phase.ts'
 import { eventFrame, type Subscription } from './subscription.ts'
 
 export interface DeliveryContext {
   readonly store: Pick<EventStore<unknown>, 'page'>
-  readonly outbound: Outbound
+  readonly outbound: Pick<Outbound, 'hasRoom' | 'roomBytes' | 'room' | 'send'>
   /** What the reader may see now; grows with each AUTH. */
   visibility(): Visibility
   /** The highest `seq` of which live readers have been told. */
@@ -30,7 +30,7 @@ const maxWaiting = 100
  */
 export class Delivery {
   readonly #context: DeliveryContext
-  readonly #queue: Subscription[] = []
+  readonly #queue = new Set<Subscription>()
   #running = false
   #closed = false
 
@@ -40,20 +40,19 @@ export class Delivery {
 
   /** Starts with the stored phase. */
   start(subscription: Subscription): void {
-    this.#queue.push(subscription)
+    this.#queue.add(subscription)
     void this.#run()
   }
 
   /** Nothing more is sent on it. */
   stop(subscription: Subscription): void {
     subscription.closed = true
-    const at = this.#queue.indexOf(subscription)
-    if (at >= 0) this.#queue.splice(at, 1)
+    this.#queue.delete(subscription)
   }
 
   close(): void {
     this.#closed = true
-    this.#queue.length = 0
+    this.#queue.clear()
   }
 
   /** A newly accepted event that matches. `seq` 0: ephemeral. */
@@ -83,21 +82,29 @@ export class Delivery {
   async #run(): Promise<void> {
     if (this.#running) return
     this.#running = true
-    while (!this.#closed && this.#queue.length > 0 && (await this.#context.outbound.room())) {
-      const subscription = this.#queue.shift()
-      if (subscription === undefined) break
-      try {
-        await this.#advance(subscription)
-      } catch (error) {
-        if (!subscription.closed && !this.#closed) this.#context.onFailure(subscription, error)
-        continue
+    try {
+      while (!this.#closed && this.#queue.size > 0 && (await this.#context.outbound.room())) {
+        await this.#takeTurn()
+        // A store that answers at once would otherwise keep all other connections waiting.
+        if (this.#queue.size > 0) await nextTurn()
       }
-      if (subscription.closed || subscription.state === 'live') continue
-      this.#queue.push(subscription)
-      // A store that answers at once would otherwise keep all other connections waiting.
-      await nextTurn()
+    } finally {
+      // In the turn that found nothing more to do, or a subscription started right after it would wait for ever.
+      this.#running = false
     }
-    this.#running = false
+  }
+
+  async #takeTurn(): Promise<void> {
+    const [subscription] = this.#queue
+    if (subscription === undefined) return
+    this.#queue.delete(subscription)
+    try {
+      await this.#advance(subscription)
+    } catch (error) {
+      if (!subscription.closed && !this.#closed) this.#context.onFailure(subscription, error)
+      return
+    }
+    if (!subscription.closed && subscription.state !== 'live') this.#queue.add(subscription)
   }
 
   async #advance(subscription: Subscription): Promise<void> {
@@ -108,13 +115,19 @@ export class Delivery {
   async #sendStored(subscription: Subscription): Promise<void> {
     const { outbound } = this.#context
     const { stored } = subscription
-    const send = ({ seq, raw }: { seq: number; raw: string }) => {
+    const send = ({ seq, raw }: StoredEvent) => {
       if (subscription.closed) return false
       outbound.send(eventFrame(subscription.quotedId, raw))
       if (seq > subscription.position) subscription.ahead.add(seq)
       return outbound.hasRoom
     }
-    await stored.advance({ send, roomBytes: outbound.roomBytes }, this.#context.visibility())
+    const sink: StoredSink = {
+      send,
+      get roomBytes() {
+        return outbound.roomBytes
+      },
+    }
+    await stored.advance(sink, this.#context.visibility())
     if (!stored.done || subscription.closed) return
     outbound.send(
       `["EOSE",${subscription.quotedId}${stored.hint === undefined ? '' : `,["${stored.hint}"]`}]`,

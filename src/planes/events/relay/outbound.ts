@@ -50,7 +50,6 @@ export class Outbound {
     this.#stream = stream
     this.#highWater = highWater
     this.#budget = budget
-    stream.on('drain', () => this.#settle())
   }
 
   /** Bytes handed over and not yet taken by the operating system. */
@@ -64,12 +63,12 @@ export class Outbound {
   }
 
   get hasRoom(): boolean {
-    return this.pending < (this.#budget.exhausted ? reservedBytes : this.#highWater)
+    return this.pending < this.#limit
   }
 
   /** Bytes that may be sent before the socket has no room. */
   get roomBytes(): number {
-    return Math.max(0, (this.#budget.exhausted ? reservedBytes : this.#highWater) - this.pending)
+    return Math.max(0, this.#limit - this.pending)
   }
 
   /** Resolves when there is room: true; or when the socket is closed: false. */
@@ -95,7 +94,7 @@ export class Outbound {
     // As bytes, because a stream counts strings in UTF-16 units and the high-water mark is in bytes.
     const bytes = Buffer.from(text)
     this.#sentBytes += bytes.length
-    this.#socket.send(bytes, { binary: false }, ignoreError)
+    this.#socket.send(bytes, { binary: false }, this.#onWritten)
   }
 
   close(): void {
@@ -106,9 +105,19 @@ export class Outbound {
     this.#wake(false)
   }
 
-  #settle(): void {
-    this.#account()
-    if (!this.#closed && this.hasRoom) this.#wake(true)
+  /**
+   * Called once for each message. Not the stream's `drain`, which never comes while compression is what messages wait
+   * for. Its error is left aside: a failed write closes the socket, which has its own event.
+   */
+  readonly #onWritten = (): void => {
+    if (this.#closed) return
+    if (this.#accounted > 0) this.#account()
+    // Half empty, so that a producer is woken for a stretch of work and not for each message.
+    if (this.#waiting.length > 0 && this.pending * 2 <= this.#limit) this.#wake(true)
+  }
+
+  get #limit(): number {
+    return this.#budget.exhausted ? reservedBytes : this.#highWater
   }
 
   #account(): void {
@@ -124,6 +133,3 @@ export class Outbound {
     for (const resolve of waiting) resolve(open)
   }
 }
-
-/** A failed write closes the socket, which has its own event; without a callback ws would emit it as an error. */
-function ignoreError(): void {}

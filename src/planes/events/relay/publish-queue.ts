@@ -83,8 +83,13 @@ export class PublishQueue {
     this.#inFlight -= 1
     this.#events -= batch.raws.length
     this.#bytes -= batch.bytes
-    if (outcome.ok) this.#options.onResults(batch.raws, outcome.results)
-    else this.#options.onFailure(batch.raws, outcome.error)
+    try {
+      if (outcome.ok) this.#options.onResults(batch.raws, outcome.results)
+      else this.#options.onFailure(batch.raws, outcome.error)
+    } catch (error) {
+      // One answer that cannot be sent must not hold up all later ones.
+      this.#options.onFailure([], error)
+    }
     if (!this.#scheduled) this.flush()
     if (!this.hasRoom) return
     const waiting = this.#waiting
