@@ -92,9 +92,14 @@ export class TestClient implements Disposable {
     this.socket.terminate()
   }
 
+  /** Rejects after a while: a frame that never comes must fail its test, not hang it. */
   #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting = resolve
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the relay sent nothing for 15 s')), 15_000)
+      this.#waiting = () => {
+        clearTimeout(timer)
+        resolve()
+      }
     })
   }
 }
