@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { it } from 'node:test'
 import { code, peer } from '../../../test/acceptance/store-setup.ts'
@@ -78,6 +78,38 @@ it('K12 a store of a newer version is left untouched, byte for byte, its write-a
   await assert.rejects(createSqliteStore({ dir: newer }), code('store/newer'))
   await assert.rejects(createSqliteStore({ dir: newer, readOnly: true }), code('store/newer'))
   assert.deepEqual(bytes(), before)
+})
+
+it('K11 closing waits for what was asked for, and leaves all of it in one file', async () => {
+  await using folder = await temporaryFolder()
+  const store = await createSqliteStore({ dir: folder.path })
+  const writes = Array.from({ length: 20 }, (_, at) =>
+    store.transaction((tx) => store.peers.put(tx, peer(`p${at}`))),
+  )
+  await Promise.all([store[Symbol.asyncDispose](), store[Symbol.asyncDispose]()])
+  assert.deepEqual(
+    readdirSync(folder.path).filter((name) => /-(wal|shm)$/.test(name)),
+    [],
+  )
+  {
+    using file = new DatabaseSync(store.file, { readOnly: true })
+    assert.equal(file.prepare('SELECT count(*) AS count FROM peers').get()?.count, 20)
+  }
+  await Promise.all(writes)
+})
+
+it('opening and closing a store changes no byte of it', async () => {
+  await using folder = await temporaryFolder()
+  const visit = async () => {
+    await using store = await createSqliteStore({ dir: folder.path })
+    await store.read((tx) => store.peers.list(tx))
+    await store.transaction((tx) => store.peers.list(tx))
+    return store.file
+  }
+  const file = await visit()
+  const before = readFileSync(file)
+  await visit()
+  assert.deepEqual(readFileSync(file), before)
 })
 
 it('K3 an older copy that was put back shows by its epoch and fewer commits', async () => {

@@ -66,6 +66,10 @@ it('a full disk refuses writes clearly, reads go on, nothing acknowledged is los
     await assert.rejects(insert(store, 500_000), code('store/full'))
     assert.equal(await count(store), expected)
   }
+  // To the last byte: opening must not need any.
+  assert.throws(() => {
+    for (let part = 0; ; part += 1) writeFileSync(join(path, `part-${part}`), new Uint8Array(4_096))
+  }, /ENOSPC/)
   await using store = await createSqliteStore({ dir: join(path, 'data') })
   assert.equal(await count(store), expected)
   await assert.rejects(insert(store, 500_000), code('store/full'))
@@ -87,6 +91,19 @@ it('a database at its limit refuses writes clearly and works again when it may g
   await insert(store, 500_000)
   assert.equal(await count(store), acknowledged + 1)
   assert.equal(await integrity(store), 'ok')
+})
+
+it('a full disk ends the whole group: each of it is told, and none of it stays', async () => {
+  await using folder = await temporaryFolder()
+  await using store = await createSqliteStore({ dir: folder.path })
+  await store.migrate([schema])
+  await store.transaction((tx) => tx.db.exec('PRAGMA max_page_count = 100'))
+  const settled = await Promise.allSettled([insert(store, 10), insert(store, 1_000_000), insert(store, 20)])
+  const [before, itself, after] = settled
+  for (const each of [before, itself])
+    assert.ok(each?.status === 'rejected' && code('store/full')(each.reason))
+  assert.equal(after?.status, 'fulfilled')
+  assert.equal(await count(store), 1)
 })
 
 it('work that ignores a full disk cannot write on outside of its transaction', async () => {

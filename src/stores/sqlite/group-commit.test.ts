@@ -63,6 +63,18 @@ it('transactions that wait together share one commit', async () => {
   assert.equal(position.commits, after.commits)
 })
 
+it('transactions of one turn of the event loop share one commit', async () => {
+  await using world = await setup()
+  const before = world.store.stats.commits
+  const writes: Promise<void>[] = []
+  for (const a of numbers(10)) {
+    writes.push(world.insert(a))
+    for (let tick = 0; tick < 10; tick += 1) await Promise.resolve()
+  }
+  await Promise.all(writes)
+  assert.equal(world.store.stats.commits - before, 1)
+})
+
 it('those that arrive while one is running join its commit', async () => {
   await using world = await setup()
   const { store } = world

@@ -6,10 +6,10 @@ import type { SqliteTx } from './sqlite-tx.ts'
 const tableSql = 'CREATE TABLE IF NOT EXISTS migrations (id TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID'
 
 /**
- * Applies what is missing, in the order of their ids. Each migration and the record of it are one commit (K12), so a
- * crash leaves the store before or after it, never between.
+ * Applies what is missing, in the order of their ids, one transaction after the other. A migration and the record of it
+ * share one (K12), so a crash leaves the store before or after it, never between.
  *
- * @param transact runs its argument in a commit of its own; undefined where the store is open for reading only
+ * @param transact runs its argument in a transaction; undefined where the store is open for reading only
  * @throws SyncError `store/newer` before anything is changed; `config/invalid` when something is missing and
  *   cannot be applied
  */

@@ -165,7 +165,7 @@ async function bringUpToDate(
   migrations: readonly Migration<SqliteTx>[],
 ): Promise<void> {
   const applied = await readers.read(appliedMigrations)
-  await migrate(applied, migrations, writer && ((work) => writer.transaction(work, { alone: true })))
+  await migrate(applied, migrations, writer && ((work) => writer.transaction(work)))
 }
 
 function countCommit(connection: Connection): void {

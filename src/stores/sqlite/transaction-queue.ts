@@ -6,14 +6,8 @@ import type { SqliteTx } from './sqlite-tx.ts'
 export interface QueuedTransaction {
   readonly work: (tx: SqliteTx) => unknown
   readonly weight: number
-  /** Gets a commit of its own. */
-  readonly alone: boolean
   resolve(value: unknown): void
   reject(error: unknown): void
-}
-
-export interface QueueOptions extends TransactionOptions {
-  readonly alone?: boolean
 }
 
 export interface QueueLimits {
@@ -45,8 +39,8 @@ export class TransactionQueue {
     return this.#waiting.length >= maxGroup || this.#weight >= maxGroupWeight
   }
 
-  add<T>(work: (tx: SqliteTx) => T | Promise<T>, options: QueueOptions = {}): Promise<T> {
-    const { signal, weight = 1, alone = false } = options
+  add<T>(work: (tx: SqliteTx) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    const { signal, weight = 1 } = options
     if (signal?.aborted) return Promise.reject(signal.reason)
     const { maxWaiting } = this.#limits
     if (this.#waiting.length >= maxWaiting)
@@ -63,7 +57,6 @@ export class TransactionQueue {
           return work(tx)
         },
         weight,
-        alone,
         resolve: (value) => resolve(value as T),
         reject: (error) => {
           signal?.removeEventListener('abort', onAbort)
@@ -80,7 +73,7 @@ export class TransactionQueue {
   next(count: number, weight: number): QueuedTransaction | undefined {
     const { maxGroup, maxGroupWeight } = this.#limits
     const first = this.#waiting[0]
-    if (first === undefined || (count > 0 && first.alone)) return undefined
+    if (first === undefined) return undefined
     if (count >= maxGroup || (count > 0 && weight + first.weight > maxGroupWeight)) return undefined
     this.#waiting.shift()
     this.#weight -= first.weight

@@ -1,12 +1,13 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Logger } from '../../kernel/logger.ts'
+import type { TransactionOptions } from '../../kernel/store.ts'
 import { SyncError } from '../../kernel/sync-error.ts'
 import type { Connection } from './connection.ts'
 import { GroupCommit, TransactionTimeout } from './group-commit.ts'
 import { storeError } from './sqlite-error.ts'
 import type { SqliteTx } from './sqlite-tx.ts'
 import { withinTime } from './time-limit.ts'
-import { type QueueLimits, type QueueOptions, TransactionQueue } from './transaction-queue.ts'
+import { type QueueLimits, TransactionQueue } from './transaction-queue.ts'
 
 export interface WriterLimits extends QueueLimits {
   /** How long a group waits for as many transactions as the last one had, milliseconds. */
@@ -63,7 +64,7 @@ export class Writer implements AsyncDisposable {
     return { commits: this.#commits, committed: this.#committed, waiting: this.#queue.size }
   }
 
-  transaction<T>(work: (tx: SqliteTx) => T | Promise<T>, options: QueueOptions = {}): Promise<T> {
+  transaction<T>(work: (tx: SqliteTx) => T | Promise<T>, options?: TransactionOptions): Promise<T> {
     if (this.#closed) return Promise.reject(new SyncError('store/busy', 'the store is closed'))
     const done = this.#queue.add(work, options)
     if (this.#queue.fillsGroup || this.#queue.size >= this.#lastGroup) this.#hurry()
@@ -127,7 +128,6 @@ export class Writer implements AsyncDisposable {
       await group.add(queued)
       count += 1
       weight += queued.weight
-      if (queued.alone) break
       if (clock.monotonic() < sliceEnd) continue
       await new Promise((resolve) => setImmediate(resolve))
       sliceEnd = clock.monotonic() + sliceMs
