@@ -13,8 +13,10 @@ export class StoreChild implements AsyncDisposable {
   readonly lines: string[] = []
   #heard = Promise.withResolvers<void>()
 
-  constructor(mode: 'write' | 'migrate' | 'hold', dir: string, ...more: string[]) {
-    this.#child = spawn(process.execPath, [script, mode, dir, ...more], {
+  /** @param shell commands that limit the process, such as `ulimit -f 100` */
+  constructor(mode: 'write' | 'fill' | 'migrate' | 'hold', dir: string, round = '', shell = ':') {
+    const command = `${shell}; exec "$0" "$@"`
+    this.#child = spawn('sh', ['-c', command, process.execPath, script, mode, dir, round], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#closed = once(this.#child, 'close')
@@ -36,6 +38,11 @@ export class StoreChild implements AsyncDisposable {
       if (this.#child.exitCode !== null) throw new Error(`the child ended with ${this.#child.exitCode}`)
       await this.#heard.promise
     }
+  }
+
+  /** Resolves once it has ended by itself. */
+  async ended(): Promise<void> {
+    await this.#closed
   }
 
   /** Everything it said before it died is in `lines` when this resolves. */

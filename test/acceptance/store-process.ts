@@ -48,7 +48,18 @@ async function migrate(): Promise<void> {
   ])
 }
 
+/** Writes until the store refuses; says its code, and what can be read then. */
+async function fill(): Promise<void> {
+  const { code } = await write().then(
+    () => ({ code: 'none' }),
+    (error) => error as { code: string },
+  )
+  const row = await store.read((tx) => tx.prepare('SELECT count(*) AS count FROM probe').get())
+  say(`${code}, ${Number(row?.count) > 0 ? 'still readable' : 'nothing to read'}`)
+}
+
 if (mode === 'write') await write()
+else if (mode === 'fill') await fill()
 else if (mode === 'migrate') await migrate()
 else {
   say('open')

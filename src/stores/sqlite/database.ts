@@ -5,7 +5,7 @@ import { Connection } from './connection.ts'
 import { storeError } from './sqlite-error.ts'
 
 /** Older versions can damage a WAL database that several connections write or checkpoint (fixed 13 March 2026). */
-export const minimumSqlite = '3.51.3'
+const minimumSqlite = '3.51.3'
 
 /** `SYNC`, in the header of every file we create: tells our databases from those of other programs. */
 const applicationId = 0x53594e43

@@ -42,11 +42,11 @@ async function fill(store: SqliteStore): Promise<number> {
 function mountSmallDisk(path: string): Disposable | undefined {
   try {
     mkdirSync(path)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', path], { stdio: 'ignore' })
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', path], { stdio: 'ignore' })
   } catch {
     return undefined
   }
-  return { [Symbol.dispose]: () => execFileSync('umount', ['-l', path]) }
+  return { [Symbol.dispose]: () => execFileSync('/bin/umount', ['-l', path]) }
 }
 
 it('a full disk refuses writes clearly, reads go on, nothing acknowledged is lost, and space heals it', async (test) => {

@@ -30,7 +30,7 @@ export interface StoreLimits extends WriterLimits, ReaderLimits {
   readonly readerCacheMiB: number
 }
 
-export const defaultStoreLimits: StoreLimits = {
+const defaultStoreLimits: StoreLimits = {
   maxWaiting: 10_000,
   maxGroup: 1_000,
   maxGroupWeight: 5_000,

@@ -34,6 +34,25 @@ it('K1 everything acknowledged is there after SIGKILL, whole, over and over', as
   test.diagnostic(`${cycles} kills, ${acknowledged.size} acknowledged transactions compared`)
 })
 
+it('K1 files that may not grow are told as store/io; reads go on, and nothing acknowledged is lost', async () => {
+  await using folder = await temporaryFolder()
+  await using child = new StoreChild('fill', folder.path, 'f', 'ulimit -f 300')
+  await child.ended()
+  assert.equal(child.lines.at(-1), 'store/io, still readable')
+  await using store = await createSqliteStore({ dir: folder.path })
+  await store.read((tx) => {
+    assert.equal(tx.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok')
+    const rows = tx.prepare('SELECT number FROM probe GROUP BY number HAVING count(*) = 3').all()
+    const stored = new Set(rows.map(({ number }) => String(number)))
+    const acknowledged = child.lines.slice(0, -1).filter((line) => /^\d+$/.test(line))
+    assert.ok(acknowledged.length > 0)
+    assert.deepEqual(
+      acknowledged.filter((number) => !stored.has(number)),
+      [],
+    )
+  })
+})
+
 it('K12 a migration that was killed half way left no trace, and is applied by the next start', async () => {
   await using folder = await temporaryFolder()
   await using child = new StoreChild('migrate', folder.path)
