@@ -33,15 +33,16 @@ const rawSql = 'SELECT raw FROM events WHERE seq = ?'
 
 /** One page of one filter, in any order. */
 export async function readPage(scope: ReadScope, request: PageRequest): Promise<EventPage> {
-  const { filter, order, after, visibility, limit } = request
+  const { filter, order, after, visibility, limit, maxCharacters } = request
   if (order === 'seq') {
     if (typeof after === 'object') throw new TypeError('order "seq" starts after a number')
     const rows = await rowsByArrival(scope, filter, visibility, after ?? 0, limit + 1)
-    return toPage(scope, rows, limit)
+    return toPage(scope, rows, limit, maxCharacters)
   }
   if (typeof after === 'number') throw new TypeError(`order "${order}" starts after a key`)
   const start = after && { created_at: after.timestamp, id: bytesOf(after.id) }
-  return toPage(scope, await matchingRows(scope, filter, visibility, order, limit + 1, start), limit)
+  const rows = await matchingRows(scope, filter, visibility, order, limit + 1, start)
+  return toPage(scope, rows, limit, maxCharacters)
 }
 
 /** The stored phase of a REQ. */
@@ -177,9 +178,21 @@ function concerns(event: NostrEvent, readers: ReadonlySet<string>): boolean {
   return event.tags.some(([name, value]) => name === 'p' && value !== undefined && readers.has(value))
 }
 
-function toPage(scope: ReadScope, rows: readonly KeyRow[], limit: number): EventPage {
-  const events = rows.slice(0, limit).map((row) => loadEvent(scope, row))
-  return { events, complete: rows.length <= limit }
+function toPage(
+  scope: ReadScope,
+  rows: readonly KeyRow[],
+  limit: number,
+  maxCharacters = Number.POSITIVE_INFINITY,
+): EventPage {
+  const events: StoredEvent[] = []
+  let characters = 0
+  for (const row of rows.slice(0, limit)) {
+    if (events.length > 0 && characters >= maxCharacters) break
+    const event = loadEvent(scope, row)
+    events.push(event)
+    characters += event.raw.length
+  }
+  return { events, complete: events.length === rows.length }
 }
 
 function loadEvent({ tx }: ReadScope, { seq, id, created_at }: KeyRow): StoredEvent {

@@ -44,6 +44,8 @@ export interface PageRequest {
   /** Exclusive start in the direction of travel. */
   readonly after?: Key | number | undefined
   readonly limit: number
+  /** The page ends once its events' texts are this long together, but never before its first event. */
+  readonly maxCharacters?: number | undefined
   readonly visibility: Visibility
 }
 

@@ -86,6 +86,26 @@ export function reading<Tx>(name: string, open: OpenWorld<Tx>): void {
       )
     })
 
+    it('K7 a page ends by the length of its texts, but not before its first event', async () => {
+      await using world = await open()
+      const list = [10, 10, 500, 10, 10, 10].map((length, at) => {
+        return craft({ id: hexId(at), created_at: 1_000 - at, content: 'x'.repeat(length) })
+      })
+      await world.store.put(list.map(asParsed))
+      const short = JSON.stringify(list[0]).length
+      for (const order of ['desc', 'seq'] as const) {
+        const request = { filter: {}, order, limit: 100, visibility: everything }
+        const { ids, pages } = await walk(world.store, { ...request, maxCharacters: short + 1 })
+        assert.deepEqual(
+          ids,
+          list.map(({ id }) => id),
+        )
+        // Two short ones, the long one, two short ones, the last.
+        assert.equal(pages, 4)
+        assert.equal((await walk(world.store, { ...request, maxCharacters: 0 })).pages, list.length)
+      }
+    })
+
     it('E-76 pages of one over a thousand events of the same second', async () => {
       await using world = await open()
       const list = Array.from({ length: 1_000 }, (_, at) => craft({ id: hexId(at), kind: at % 2 }))
