@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { nip77 } from 'nostr-tools'
 import {
   adaptiveTuning,
@@ -15,7 +16,10 @@ import { type ReferenceItem, ReferenceResponder } from './reference-responder.ts
 
 const items = 1_000_000
 const differences = [0, 10, 1000]
-const pairs = 3
+/** Odd, so that the median is one of the runs. */
+const pairs = 7
+/** Runs of ours before the first pair: leaves loaded, code compiled. The reference compiles within its first run. */
+const warmUps = 50
 const leafItems = 4096
 const idSize = 32
 
@@ -36,18 +40,22 @@ interface Sides {
 /**
  * Reconciles a million items with d differences, spread evenly, half of them missing on either side: the reference
  * algorithm (nostr-tools as initiator against a scanning responder) and ours (fingerprint indexes with adaptive
- * tuning), in turns. CPU of both roles together; building is reported apart.
+ * tuning), in turns. CPU of both roles together, message hex included on both sides; building is reported apart.
  *
  * @returns one entry per d, and `build`
  */
 export async function run(): Promise<Record<string, unknown>> {
   const all = corpus(items)
-  const results: Record<string, unknown> = { items, pairs, seed: 'sha256-free xorshift, see corpus()' }
-  for (const d of differences) results[`d=${d}`] = compare(sidesOf(all, d), d)
+  const results: Record<string, unknown> = {
+    items,
+    pairs,
+    corpus: 'seeded xorshift ids, one item per second',
+  }
+  for (const d of differences) results[`d=${d}`] = await compare(sidesOf(all, d), d)
   return results
 }
 
-function compare(sides: Sides, d: number): Record<string, unknown> {
+async function compare(sides: Sides, d: number): Promise<Record<string, unknown>> {
   const built = { reference: 0, ours: 0 }
   const reference = timed(
     () => ({
@@ -62,9 +70,12 @@ function compare(sides: Sides, d: number): Record<string, unknown> {
   )
   const theirRuns: Measured[] = []
   const ourRuns: Measured[] = []
-  runOurs(ours.initiator, ours.responder)
+  const cold = runOurs(ours.initiator, ours.responder)
+  for (let run = 1; run < warmUps; run++) runOurs(ours.initiator, ours.responder)
   for (let pair = 0; pair < pairs; pair++) {
+    await settle()
     theirRuns.push(runReference(reference.initiator, reference.responder))
+    await settle()
     ourRuns.push(runOurs(ours.initiator, ours.responder))
   }
   for (const { have, need } of [...theirRuns, ...ourRuns])
@@ -75,10 +86,16 @@ function compare(sides: Sides, d: number): Record<string, unknown> {
     reference: theirs,
     ours: own,
     cpuRatio: theirs.cpuMs / own.cpuMs,
-    cpuRatios: theirRuns.map(({ cpuMs }, i) => cpuMs / ourRuns[i]!.cpuMs),
+    cpuRatioOfPairs: theirRuns.map(({ cpuMs }, i) => cpuMs / ourRuns[i]!.cpuMs),
     bytesRatio: (own.bytesUp + own.bytesDown) / (theirs.bytesUp + theirs.bytesDown),
+    oursColdCpuMs: cold.cpuMs,
     buildCpuMs: built,
   }
+}
+
+/** Lets the collector's threads finish with the garbage of the run before, which would count for the next one. */
+function settle(): Promise<void> {
+  return sleep(200)
 }
 
 function timed<T>(work: () => T, report: (cpuMs: number) => void): T {
@@ -167,7 +184,7 @@ function without(all: ItemColumns, missing: Int8Array, side: number): ItemColumn
   const kept = Uint32Array.from(all.timestamps.keys()).filter((i) => missing[i] !== side)
   const timestamps = Float64Array.from(kept, (i) => all.timestamps[i]!)
   const ids = new Uint8Array(kept.length * idSize)
-  kept.forEach((i, k) => ids.set(all.ids.subarray(i * idSize, (i + 1) * idSize), k * idSize))
+  for (const [k, i] of kept.entries()) ids.set(all.ids.subarray(i * idSize, (i + 1) * idSize), k * idSize)
   return { timestamps, ids }
 }
 
@@ -178,11 +195,9 @@ function itemsOf({ timestamps, ids }: ItemColumns): ReferenceItem[] {
   }))
 }
 
-function vectorOf({ timestamps, ids }: ItemColumns): nip77.NegentropyStorageVector {
+function vectorOf(columns: ItemColumns): nip77.NegentropyStorageVector {
   const storage = new nip77.NegentropyStorageVector()
-  timestamps.forEach((timestamp, i) =>
-    storage.insert(timestamp, encodeHex(ids.subarray(i * idSize, (i + 1) * idSize))),
-  )
+  for (const { timestamp, id } of itemsOf(columns)) storage.insert(timestamp, encodeHex(id))
   storage.seal()
   return storage
 }

@@ -57,8 +57,11 @@ export class FingerprintIndex {
     this.#load = options.load
     this.#maxLeafSize = options.maxLeafSize ?? 512
     atLeast('maxLeafSize', this.#maxLeafSize, 2)
-    this.#cache = new LeafCache(options.cacheBytes ?? 64 * 1024 * 1024)
-    this.#journal = new ChangeJournal(options.maxJournal ?? 262_144)
+    const { cacheBytes = 64 * 1024 * 1024, maxJournal = 262_144 } = options
+    atLeast('cacheBytes', cacheBytes, 0)
+    atLeast('maxJournal', maxJournal, 0)
+    this.#cache = new LeafCache(cacheBytes)
+    this.#journal = new ChangeJournal(maxJournal)
     this.#committed = { directory: this.#open(options.leaves), generation: 1 }
   }
 

@@ -33,9 +33,10 @@ function naiveFingerprint(keys: readonly Key[]): string {
   return createHash('sha256').update(`${littleEndian}${count}`, 'hex').digest('hex').slice(0, 32)
 }
 
+const timestampArbitrary = fc.oneof(fc.integer({ min: 0, max: 3 }), fc.maxSafeNat())
 const keyArbitrary = fc
   .record({
-    timestamp: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.maxSafeNat()),
+    timestamp: timestampArbitrary,
     id: fc
       .oneof(fc.constantFrom(0x00, 0x7f, 0x80, 0xff), fc.nat(255))
       .chain((fill) => fc.tuple(fc.constant(fill), fc.uint8Array({ maxLength: 32 })))
@@ -59,7 +60,7 @@ test('E-112 fingerprints equal the vectors', () => {
 
 test('E-112 fingerprints follow the definition in any order of insertion, and of any span of time', () => {
   fc.assert(
-    fc.property(keysArbitrary, fc.maxSafeNat(), fc.maxSafeNat(), (keys, since, until) => {
+    fc.property(keysArbitrary, timestampArbitrary, timestampArbitrary, (keys, since, until) => {
       const forth = ItemVector.from(keys)
       assert.equal(fingerprintOf(forth), naiveFingerprint(keys))
       assert.equal(fingerprintOf(ItemVector.from([...keys].reverse())), fingerprintOf(forth))

@@ -1,34 +1,45 @@
 import type { SortedColumns } from './item-columns.ts'
 
-/** Loaded leaves by stamp, least recently used first out. Never stale: other contents have another stamp. */
+interface Entry {
+  readonly leaf: SortedColumns
+  used: boolean
+}
+
+/**
+ * Loaded leaves by stamp. Never stale: other contents have another stamp. When full, the oldest goes, unless it was
+ * used since it was last considered; that costs a hit one flag instead of a move to the end of a list.
+ */
 export class LeafCache {
   readonly #maxBytes: number
-  readonly #leaves = new Map<number, SortedColumns>()
+  readonly #entries = new Map<number, Entry>()
   #bytes = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
-  get bytes(): number {
-    return this.#bytes
-  }
-
   get(stamp: number): SortedColumns | undefined {
-    const leaf = this.#leaves.get(stamp)
-    if (leaf === undefined) return undefined
-    this.#leaves.delete(stamp)
-    this.#leaves.set(stamp, leaf)
-    return leaf
+    const entry = this.#entries.get(stamp)
+    if (entry === undefined) return undefined
+    entry.used = true
+    return entry.leaf
   }
 
   set(stamp: number, leaf: SortedColumns): void {
-    this.#leaves.set(stamp, leaf)
+    this.#entries.set(stamp, { leaf, used: false })
     this.#bytes += leaf.byteLength
-    for (const [oldest, { byteLength }] of this.#leaves) {
-      if (this.#bytes <= this.#maxBytes) return
-      this.#leaves.delete(oldest)
-      this.#bytes -= byteLength
+    while (this.#bytes > this.#maxBytes) this.#evict()
+  }
+
+  #evict(): void {
+    for (const [stamp, entry] of this.#entries) {
+      this.#entries.delete(stamp)
+      if (!entry.used) {
+        this.#bytes -= entry.leaf.byteLength
+        return
+      }
+      entry.used = false
+      this.#entries.set(stamp, entry)
     }
   }
 }

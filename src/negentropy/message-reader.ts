@@ -90,7 +90,8 @@ export class MessageReader {
   #after(encoded: WireTimestamp): WireTimestamp {
     const previous = this.#previous
     if (typeof encoded === 'number' && typeof previous === 'number') {
-      const sum = previous + encoded - 1
+      // In this order: adding first would round just above 2^53 and come back as another value below it.
+      const sum = previous + (encoded - 1)
       if (sum <= Number.MAX_SAFE_INTEGER) return sum
     }
     if (previous === infinity) return infinity

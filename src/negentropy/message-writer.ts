@@ -17,7 +17,6 @@ export class MessageWriter {
   #length = 0
   #previous: WireTimestamp = 0
   #markedLength = 0
-  #markedPrevious: WireTimestamp = 0
 
   get length(): number {
     return this.#length
@@ -29,15 +28,14 @@ export class MessageWriter {
     this.#previous = 0
   }
 
-  /** Remembers the place to which `rewind` returns, the timestamp deltas count from included. */
+  /** Remembers the place to which `rewind` returns. */
   mark(): void {
     this.#markedLength = this.#length
-    this.#markedPrevious = this.#previous
   }
 
+  /** Only infinity may be written after it: the timestamp that deltas count from stays where it was. */
   rewind(): void {
     this.#length = this.#markedLength
-    this.#previous = this.#markedPrevious
   }
 
   take(): Uint8Array {
