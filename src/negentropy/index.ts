@@ -18,6 +18,6 @@ export { NegentropyError, type NegentropyErrorCode } from './negentropy-error.ts
 export type { OrderedSet } from './ordered-set.ts'
 export type { ReconcileStep } from './reconcile-step.ts'
 export { Responder } from './responder.ts'
-export type { SessionOptions } from './session-options.ts'
+export { minFrameLimit, type SessionOptions } from './session-options.ts'
 export { TimeRange } from './time-range.ts'
 export { adaptiveTuning, type Role, referenceTuning, type Tuning } from './tuning.ts'

@@ -22,7 +22,7 @@ export interface SessionOptions {
   readonly random?: (() => number) | undefined
 }
 
-/** Smallest frame limit under which every range still fits into a message of its own. */
+/** Smallest frame limit, bytes, under which every range still fits into a message of its own. */
 export const minFrameLimit = 1300
 
 export interface SessionLimits {
