@@ -1,8 +1,6 @@
 import { once } from 'node:events'
-import { type IncomingMessage, request } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type { Progress } from '../kernel/progress.ts'
 import { SyncError, type SyncErrorCode } from '../kernel/sync-error.ts'
 import type {
@@ -88,23 +86,10 @@ export class ControlClient implements NodeControl {
     lines: AsyncIterable<string>,
     { verify, signal, onProgress }: ImportOptions,
   ): Promise<ImportReport> {
-    const outgoing = request({
-      socketPath: this.#path,
-      path: verify ? '/import' : '/import?verify=false',
-      method: 'POST',
-      signal,
-    })
-    const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>
-    const body = Readable.from(withNewlines(lines))
-    // The answer streams while the body is still being sent; a node that refuses early ends the upload.
-    const sent = pipeline(body, outgoing).catch(() => {})
-    const [response] = await answered
-    for await (const line of answers(response)) {
+    const answer = this.#send({ call: 'import', verify }, signal, lines)
+    for await (const line of answer) {
       if ('progress' in line) onProgress(line.progress as ImportReport)
-      if ('result' in line) {
-        await sent
-        return line.result as ImportReport
-      }
+      if ('result' in line) return line.result as ImportReport
     }
     throw cutOff()
   }
@@ -131,35 +116,55 @@ export class ControlClient implements NodeControl {
     throw cutOff()
   }
 
-  async *#send(call: ControlCall, signal?: AbortSignal): AsyncIterable<ControlLine> {
-    const outgoing = request({
-      socketPath: this.#path,
-      method: 'POST',
-      ...(signal === undefined ? {} : { signal }),
-    })
-    outgoing.end(JSON.stringify(call))
-    const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+  async *#send(
+    call: ControlCall,
+    signal?: AbortSignal,
+    lines?: AsyncIterable<string>,
+  ): AsyncIterable<Exclude<ControlLine, { error: unknown }>> {
+    const socket = connect(this.#path)
+    const onAbort = () => socket.destroy()
+    signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      yield* answers(response)
+      await once(socket, 'connect')
+      socket.write(`${JSON.stringify(call)}\n`)
+      // The answer streams while the lines are still being sent; a node that ends early ends the sending too.
+      const sending = lines === undefined ? Promise.resolve(socket.end()) : sendLines(socket, lines)
+      sending.catch(() => {})
+      for await (const text of textLines(socket, maxLineBytes)) {
+        const line = JSON.parse(text) as ControlLine
+        if ('error' in line) throw received(line.error)
+        yield line
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw isReset(error) ? cutOff() : error
     } finally {
-      response.destroy()
+      signal?.removeEventListener('abort', onAbort)
+      socket.destroy()
     }
   }
 }
 
-async function* answers(response: IncomingMessage): AsyncIterable<Exclude<ControlLine, { error: unknown }>> {
-  for await (const text of textLines(response, maxLineBytes)) {
-    const line = JSON.parse(text) as ControlLine
-    if ('error' in line) {
-      const { code, message, retryable } = line.error
-      throw new SyncError(code as SyncErrorCode, message, { retryable })
-    }
-    yield line
+/** Ends the socket's sending half after the last line. */
+async function sendLines(socket: Socket, lines: AsyncIterable<string>): Promise<void> {
+  for await (const line of lines) {
+    if (!socket.write(`${line}\n`)) await once(socket, 'drain')
+    if (socket.destroyed) return
   }
+  socket.end()
 }
 
-async function* withNewlines(lines: AsyncIterable<string>): AsyncIterable<string> {
-  for await (const line of lines) yield `${line}\n`
+function received({
+  code,
+  message,
+  retryable,
+}: Extract<ControlLine, { error: unknown }>['error']): SyncError {
+  return new SyncError(code as SyncErrorCode, message, { retryable })
+}
+
+function isReset(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
 function cutOff(): SyncError {

@@ -4,12 +4,13 @@ import * as z from 'zod'
 export const socketName = 'syncline.sock'
 
 /**
- * What goes through the control socket: HTTP on a Unix socket, one POST per call. A request's body is one JSON
- * value, for `import` the lines themselves. A response is a stream of JSON lines: any number of `progress` and
- * `line`, then exactly one `result` or `error`. A stream that ends without one was cut off.
+ * What goes through the control socket: lines of JSON, one call per connection. The first line is the call, for
+ * `import` the lines to import follow until the caller ends its side. The answer is a stream of lines: any number of
+ * `progress` and `line`, then exactly one `result` or `error`. A stream that ends without one was cut off.
  */
 export const callSchema = z.discriminatedUnion('call', [
   z.strictObject({ call: z.literal('status') }),
+  z.strictObject({ call: z.literal('import'), verify: z.boolean() }),
   z.strictObject({ call: z.literal('relays') }),
   z.strictObject({ call: z.literal('relay'), url: z.string() }),
   z.strictObject({ call: z.literal('removeRelay'), url: z.string() }),

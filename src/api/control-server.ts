@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { chmod, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { SyncError } from '../kernel/sync-error.ts'
 import type { NodeControl } from '../node/control.ts'
@@ -12,7 +12,7 @@ import { defaultLimits } from '../planes/events/limits.ts'
 import { type ControlCall, type ControlLine, callSchema, socketName } from './control-protocol.ts'
 
 /** A definition, a filter, or one line of an import. */
-const maxBodyBytes = 1024 * 1024
+const maxLineBytes = 1024 * 1024
 
 /**
  * Serves a running node to the commands of its own user, through a socket in the data directory. Who may open the
@@ -22,13 +22,13 @@ export class ControlServer implements AsyncDisposable {
   readonly #node: NodeControl
   readonly #server: Server
   readonly #path: string
+  readonly #sockets = new Set<Socket>()
 
   private constructor(node: NodeControl, path: string) {
     this.#node = node
     this.#path = path
-    this.#server = createServer((request, response) => void this.#serve(request, response))
-    // Calls last as long as their work: a live sync for days, an import for hours.
-    this.#server.requestTimeout = 0
+    // Half open: a caller that has sent all its lines still waits for the answer.
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => void this.#serve(socket))
   }
 
   static async listen(node: NodeControl, directory: string): Promise<ControlServer> {
@@ -45,44 +45,51 @@ export class ControlServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
-    this.#server.closeAllConnections()
+    for (const socket of this.#sockets) socket.destroy()
     await closed
     await rm(this.#path, { force: true })
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(socket: Socket): Promise<void> {
+    this.#sockets.add(socket)
     const abort = new AbortController()
-    response.on('close', () => abort.abort(new SyncError('peer/unreachable', 'the command was interrupted')))
-    response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+    // A caller that goes away, and one that breaks off: both end its call.
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      this.#sockets.delete(socket)
+      abort.abort(new SyncError('peer/unreachable', 'the command was interrupted'))
+    })
     const write = async (line: ControlLine) => {
-      if (response.write(`${JSON.stringify(line)}\n`) || abort.signal.aborted) return
-      await once(response, 'drain', { signal: abort.signal }).catch(() => {})
+      if (abort.signal.aborted || socket.write(`${JSON.stringify(line)}\n`)) return
+      await once(socket, 'drain', { signal: abort.signal }).catch(() => {})
     }
     try {
-      await write({ result: (await this.#answer(request, write, abort.signal)) ?? null })
+      await write({ result: (await this.#answer(socket, write, abort.signal)) ?? null })
     } catch (error) {
       await write({ error: describe(error) })
     }
-    response.end()
+    socket.end()
+    // What a caller still sends after its answer is not read by anybody.
+    socket.resume()
   }
 
   async #answer(
-    request: IncomingMessage,
+    socket: Socket,
     write: (line: ControlLine) => Promise<void>,
     signal: AbortSignal,
   ): Promise<unknown> {
+    // Reading to the end must not destroy the socket: the answer is still to come.
+    const lines = textLines(socket.iterator({ destroyOnReturn: false }), maxLineBytes)
+    const { value: first } = await lines.next()
+    const call = callSchema.parse(JSON.parse(first ?? ''))
     const onProgress = (progress: unknown) => void write({ progress })
-    if (request.url === '/import' || request.url === '/import?verify=false') {
-      const lines = textLines(request, maxBodyBytes)
-      return this.#node.import(lines, { verify: request.url === '/import', signal, onProgress })
-    }
-    const call = callSchema.parse(JSON.parse(await bodyOf(request)))
+    if (call.call === 'import') return this.#node.import(lines, { verify: call.verify, signal, onProgress })
     return this.#run(this.#node, call, write, signal, onProgress)
   }
 
   async #run(
     node: NodeControl,
-    call: ControlCall,
+    call: Exclude<ControlCall, { call: 'import' }>,
     write: (line: ControlLine) => Promise<void>,
     signal: AbortSignal,
     onProgress: (progress: unknown) => void,
@@ -113,17 +120,6 @@ export class ControlServer implements AsyncDisposable {
 }
 
 const filterOf = (value: unknown): Filter => parseFilter(value, defaultLimits)
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.byteLength
-    if (bytes > maxBodyBytes) throw new SyncError('data/invalid', `a call is at most ${maxBodyBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
 
 function describe(error: unknown): Extract<ControlLine, { error: unknown }>['error'] {
   if (error instanceof SyncError)

@@ -74,7 +74,7 @@ test('import says which lines it refused and why, and stores the others as they 
   )
   const out = await runCommand(['export', '--data', folder.path])
   assert.deepEqual(out.stdout.trim().split('\n').sort(), [first, second].sort())
-  const again = await runCommand(['import', '--data', folder.path, '--json'], input)
+  const again = await runCommand(['import', '--data', folder.path, '--json'], [first, second].join('\n'))
   assert.equal(JSON.parse(again.stdout).duplicates, 2)
 })
 

@@ -96,9 +96,11 @@ test('E-132 what came from a peer is not offered back to it', async () => {
   let uploads = 0
   const stop = new AbortController()
   const live = Promise.withResolvers<void>()
+  const acknowledged = Promise.withResolvers<void>()
   const onProgress = ({ phase, counters }: Progress) => {
     uploads = (counters?.uploaded ?? 0) + (counters?.uploadDuplicate ?? 0)
     if (phase === 'live') live.resolve()
+    if (uploads > 0) acknowledged.resolve()
   }
   const url = await a.listen()
   const finished = b.sync(
@@ -110,6 +112,7 @@ test('E-132 what came from a peer is not offered back to it', async () => {
   await untilHeld(b, 2)
   await publish(b, [newEvent()])
   await untilHeld(a, 3)
+  await acknowledged.promise
   stop.abort(new Error('test over'))
   await finished
   assert.equal(uploads, 1)

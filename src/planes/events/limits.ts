@@ -48,7 +48,7 @@ export interface Limits {
   readonly maxConnections: number
   /** Connections from one IP address (IPv6: one /64). */
   readonly maxConnectionsPerAddress: number
-  /** Events per second of one connection; faster senders are slowed down, not refused. */
+  /** Events per second of one connection; faster senders are slowed down, not refused. Generous: a peer's upload is one. */
   readonly eventsPerConnection: number
   /** Events per second from one IP address. */
   readonly eventsPerAddress: number
@@ -109,9 +109,9 @@ export const defaultLimits: Limits = {
 
   maxConnections: 2_000,
   maxConnectionsPerAddress: 20,
-  eventsPerConnection: 120,
-  eventsPerAddress: 1_000,
-  eventsPerRelay: 10_000,
+  eventsPerConnection: 2_000,
+  eventsPerAddress: 5_000,
+  eventsPerRelay: 20_000,
   requestsPerConnection: 50,
   requestsPerAddress: 200,
   burstSeconds: 10,

@@ -9,6 +9,8 @@ import { type FetchResult, refusal } from './relay-answer.ts'
 
 const pageSize = 500
 const idleMs = 30_000
+/** No relay hands out fewer events at once; a smaller page is never taken for a clamped one. */
+const smallestClamp = 10
 /** Kinds run to 65535 and a filter holds at most so many: the universe splits into a few dozen provable parts. */
 const kindsPerFilter = 1_000
 const lastKind = 65_535
@@ -22,28 +24,38 @@ const lastKind = 65_535
  */
 export async function walkGap<Tx>(state: AttemptState<Tx>, [from, to]: Interval): Promise<void> {
   const seen = new Set<string>()
+  let largest = smallestClamp
   let until = to
   for (;;) {
     state.session.signal.throwIfAborted()
-    const filter = { ...windowFilter(state.filter, [from, until]), limit: pageLimit(state) }
-    const page = await fetchPage(state, filter)
+    const page = await fetchPage(state, {
+      ...windowFilter(state.filter, [from, until]),
+      limit: pageLimit(state),
+    })
+    largest = Math.max(largest, page.raws.length)
     const fresh = freshOf(page, seen)
     const oldest = page.times.length === 0 ? undefined : page.times.reduce((a, b) => Math.min(a, b))
-    const end = page.hint === 'finish' || oldest === undefined || (fresh.length === 0 && page.hint !== 'more')
-    if (end) return void (await state.receive(fresh, covered(state, [from, until])))
-    if (oldest < until) {
+    if (page.hint === 'finish' || oldest === undefined) {
+      await state.receive(fresh, covered(state, [from, until]))
+      return
+    }
+    // As many events as the relay ever handed out at once, all of one second: there may be more of them.
+    const dense = oldest === until && page.raws.length >= largest
+    if (dense) {
+      await state.receive(fresh)
+      await walkDenseSecond(state, oldest, page.raws.length)
+      if (oldest <= from) return
+      until = oldest - 1
+      seen.clear()
+    } else if (fresh.length === 0 && page.hint !== 'more') {
+      await state.receive([], covered(state, [from, until]))
+      return
+    } else {
       await state.receive(fresh, covered(state, [oldest + 1, until]))
       until = oldest
       // Only the boundary second is asked for twice; what came before it can be forgotten.
       keepOnly(seen, page, oldest)
-      continue
     }
-    // Every event of a whole page has the same second: there are more in it than the relay hands out.
-    await state.receive(fresh)
-    await walkDenseSecond(state, oldest, page.raws.length)
-    if (oldest <= from) return
-    until = oldest - 1
-    seen.clear()
   }
 }
 
