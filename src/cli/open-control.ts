@@ -5,14 +5,10 @@ import { openNode } from '../node/create-node.ts'
 import type { CommonOptions } from './options.ts'
 
 /** The node on the data directory: the running one if there is one, else one opened for this command. */
-export async function openControl(
-  options: CommonOptions,
-  flags: Record<string, unknown> = {},
-): Promise<NodeControl> {
-  const config = await loadConfig({
-    file: options.config,
-    flags: { data: options.data, ...flags },
-    env: process.env,
-  })
+export async function openControl(options: CommonOptions): Promise<NodeControl> {
+  const { env } = process
+  // A command says itself what went wrong; the log of its short-lived node would say it a second time.
+  const quiet = env.SYNCLINE_LOG_LEVEL === undefined ? { logLevel: 'error' } : {}
+  const config = await loadConfig({ file: options.config, flags: { data: options.data, ...quiet }, env })
   return (await ControlClient.connect(config.data)) ?? (await openNode(config))
 }

@@ -40,7 +40,7 @@ export async function walkGap<Tx>(state: AttemptState<Tx>, [from, to]: Interval)
       return
     }
     // As many events as the relay ever handed out at once, all of one second: there may be more of them.
-    const dense = oldest === until && page.raws.length >= largest
+    const dense = oldest === until && (page.raws.length >= largest || page.hint === 'more')
     if (dense) {
       await state.receive(fresh)
       await walkDenseSecond(state, oldest, page.raws.length)
