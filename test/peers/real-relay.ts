@@ -14,7 +14,7 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts'
 export interface RealRelayOptions
   extends Pick<
     Partial<RelayOptions<SqliteTx>>,
-    'clock' | 'restrictedKinds' | 'challenge' | 'relayUrls' | 'allowedOrigins'
+    'clock' | 'restrictedKinds' | 'challenge' | 'relayUrls' | 'allowedOrigins' | 'compression'
   > {
   readonly limits?: Partial<Limits>
   readonly log?: Logger

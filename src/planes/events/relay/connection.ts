@@ -141,19 +141,17 @@ export class Connection implements AsyncDisposable {
   async #work(): Promise<void> {
     // In its own turn, so that what one read of the socket brought is handled together.
     await undefined
-    try {
-      while (!this.#leaving && !this.#inbox.isEmpty) {
-        const message = this.#inbox.shift()
-        if (message !== undefined) await this.#answer(message)
-        const { socket } = this.#options
-        if (socket.isPaused && !this.#inbox.isFull && !this.#leaving) socket.resume()
+    const { socket } = this.#options
+    while (!this.#leaving && !this.#inbox.isEmpty) {
+      try {
+        await this.#answer(this.#inbox.shift()!)
+      } catch (error) {
+        // Only the end of the connection, or a mistake of ours, gets here: bad input has its answer.
+        if (!this.#ended.signal.aborted) this.#broken(error)
       }
-    } catch (error) {
-      // Only the end of the connection, or a mistake of ours, gets here: bad input has its answer.
-      if (!this.#ended.signal.aborted) this.#broken(error)
-    } finally {
-      this.#working = undefined
+      if (socket.isPaused && !this.#inbox.isFull && !this.#leaving) socket.resume()
     }
+    this.#working = undefined
   }
 
   /** Awaits only what has to be awaited: a burst of events is taken in within one turn. */

@@ -20,6 +20,8 @@ export interface CountAnswer {
 /** Above this, reading every event for its author costs more than an estimate is worth. */
 const maxHllEvents = 10_000
 const rowsPerRead = 500
+/** Of the events held at once. */
+const maxCharacters = 1_048_576
 
 type CountStore = Pick<EventStore<unknown>, 'count' | 'fingerprint' | 'page'>
 
@@ -48,7 +50,14 @@ async function authors(
   const hll = new HyperLogLog(offset)
   let after: Key | undefined
   for (let read = 0; read < maxHllEvents; ) {
-    const page = await store.page({ filter, order: 'desc', after, limit: rowsPerRead, visibility })
+    const page = await store.page({
+      filter,
+      order: 'desc',
+      after,
+      limit: rowsPerRead,
+      maxCharacters,
+      visibility,
+    })
     for (const { raw } of page.events) hll.add((JSON.parse(raw) as NostrEvent).pubkey)
     const last = page.events.at(-1)
     if (page.complete || last === undefined) break

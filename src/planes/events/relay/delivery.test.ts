@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { asParsed, craft, hexId } from '../../../../test/acceptance/event-arbitrary.ts'
 import { settle } from '../../../../test/helpers/fake-clock.ts'
 import { realRelay } from '../../../../test/peers/real-relay.ts'
+import { systemClock } from '../../../kernel/clock.ts'
 import type { NostrEvent } from '../event.ts'
 import { everything, type Visibility } from '../event-store.ts'
 import type { Filter } from '../filter.ts'
@@ -12,6 +13,7 @@ import { Delivery } from './delivery.ts'
 import { LiveFanOut } from './live-fan-out.ts'
 import { StoredPhase } from './stored-phase.ts'
 import { Subscription } from './subscription.ts'
+import { Turns } from './turns.ts'
 
 /** A socket whose reader takes what the test lets it take. */
 class Reader {
@@ -27,8 +29,8 @@ class Reader {
     return this.#room > 0
   }
 
-  get roomBytes(): number {
-    return this.#room
+  reading<T>(read: (bytes: number) => Promise<T>): Promise<T> {
+    return read(Math.max(0, this.#room))
   }
 
   room(): Promise<boolean> {
@@ -100,6 +102,7 @@ describe('delivery', { timeout: 60_000 }, () => {
         const delivery = new Delivery({
           store,
           outbound: reader,
+          turns: new Turns(systemClock),
           visibility: (): Visibility => everything,
           lastSeq: () => live.lastSeq,
           onFailure: (_, error) => assert.fail(String(error)),

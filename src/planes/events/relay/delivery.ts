@@ -1,13 +1,15 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { NostrEvent, StoredEvent } from '../event.ts'
 import type { EventStore, Visibility } from '../event-store.ts'
 import type { Outbound } from './outbound.ts'
 import { type StoredSink, withoutLimit } from './stored-phase.ts'
 import { eventFrame, type Subscription } from './subscription.ts'
+import type { Turns } from './turns.ts'
 
 export interface DeliveryContext {
   readonly store: Pick<EventStore<unknown>, 'page'>
-  readonly outbound: Pick<Outbound, 'hasRoom' | 'roomBytes' | 'room' | 'send'>
+  readonly outbound: Pick<Outbound, 'hasRoom' | 'reading' | 'room' | 'send'>
+  /** Shared with all other connections. */
+  readonly turns: Turns
   /** What the reader may see now; grows with each AUTH. */
   visibility(): Visibility
   /** The highest `seq` of which live readers have been told. */
@@ -85,8 +87,6 @@ export class Delivery {
     try {
       while (!this.#closed && this.#queue.size > 0 && (await this.#context.outbound.room())) {
         await this.#takeTurn()
-        // A store that answers at once would otherwise keep all other connections waiting.
-        if (this.#queue.size > 0) await nextTurn()
       }
     } finally {
       // In the turn that found nothing more to do, or a subscription started right after it would wait for ever.
@@ -121,12 +121,7 @@ export class Delivery {
       if (seq > subscription.position) subscription.ahead.add(seq)
       return outbound.hasRoom
     }
-    const sink: StoredSink = {
-      send,
-      get roomBytes() {
-        return outbound.roomBytes
-      },
-    }
+    const sink: StoredSink = { send, reading: (read) => this.#reading(read) }
     await stored.advance(sink, this.#context.visibility())
     if (!stored.done || subscription.closed) return
     outbound.send(
@@ -144,13 +139,16 @@ export class Delivery {
         subscription.refill = { target, filter: 0, cursor: subscription.position }
       }
       const { refill } = subscription
-      const page = await store.page({
-        filter: withoutLimit(subscription.filters[refill.filter]!),
-        order: 'seq',
-        after: refill.cursor,
-        limit: refillRows,
-        visibility: this.#context.visibility(),
-      })
+      const page = await this.#reading((bytes) =>
+        store.page({
+          filter: withoutLimit(subscription.filters[refill.filter]!),
+          order: 'seq',
+          after: refill.cursor,
+          limit: refillRows,
+          maxCharacters: bytes,
+          visibility: this.#context.visibility(),
+        }),
+      )
       let reached = page.complete
       for (const { seq, raw } of page.events) {
         if (seq > refill.target) {
@@ -167,6 +165,12 @@ export class Delivery {
       }
       if (reached) this.#nextFilter(subscription)
     }
+  }
+
+  async #reading<T>(read: (bytes: number) => Promise<T>): Promise<T> {
+    const turn = this.#context.turns.take()
+    if (turn !== undefined) await turn
+    return this.#context.outbound.reading(read)
   }
 
   /** Filters are read one after the other; what an earlier one matches was sent with it. */

@@ -66,9 +66,18 @@ export class Outbound {
     return this.pending < this.#limit
   }
 
-  /** Bytes that may be sent before the socket has no room. */
-  get roomBytes(): number {
-    return Math.max(0, this.#limit - this.pending)
+  /**
+   * Runs `read` for as many bytes as there is room for, counting them as used meanwhile: a thousand readers that are
+   * served at once must not each hold a page that finds no room when it is read.
+   */
+  async reading<T>(read: (bytes: number) => Promise<T>): Promise<T> {
+    const bytes = Math.max(0, this.#limit - this.pending)
+    this.#budget.add(bytes)
+    try {
+      return await read(bytes)
+    } finally {
+      this.#budget.add(-bytes)
+    }
   }
 
   /** Resolves when there is room: true; or when the socket is closed: false. */

@@ -5,6 +5,7 @@ import { FakeClock } from '../../../../test/helpers/fake-clock.ts'
 import { newAuthor } from '../../../../test/peers/author.ts'
 import { realRelay } from '../../../../test/peers/real-relay.ts'
 import { TestClient } from '../../../../test/peers/test-client.ts'
+import type { LogFields, Logger } from '../../../kernel/logger.ts'
 import { everything } from '../event-store.ts'
 
 const author = newAuthor()
@@ -99,6 +100,27 @@ describe('relay: hostile input', { timeout: 60_000 }, () => {
     assert.deepEqual((await witness.next())[0], 'EVENT')
     assert.equal(await peer.store.count([{}], everything), 1)
     assert.equal(peer.relay.stats().failures, 0)
+  })
+
+  it('T-LOG-1 writes nothing of what it refuses to its log (incident I6)', async () => {
+    const lines: string[] = []
+    const write = (message: string, fields?: LogFields) =>
+      void lines.push(`${message} ${JSON.stringify(fields)}`)
+    const log: Logger = { debug: write, info: write, warn: write, error: write, child: () => log }
+    await using peer = await realRelay({ log })
+    using client = await TestClient.connect(peer.url)
+    let bytes = 0
+    for (const [, raw] of badEvents) {
+      await client.ask(published(raw))
+      bytes += raw.length
+    }
+    for (const [, message] of nonsense) {
+      await client.ask(message)
+      bytes += message.length
+    }
+    const written = lines.join('\n')
+    assert.ok(written.length < bytes / 100, written.slice(0, 1_000))
+    assert.ok(!written.includes(good.id))
   })
 
   it('T-MAL-10 answers each bad filter with CLOSED by REQ and COUNT, and NEG-ERR by NEG-OPEN', async () => {

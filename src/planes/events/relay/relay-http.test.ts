@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { asParsed, craft, hexId } from '../../../../test/acceptance/event-arbitrary.ts'
 import { FakeClock } from '../../../../test/helpers/fake-clock.ts'
 import { newAuthor } from '../../../../test/peers/author.ts'
 import { realRelay } from '../../../../test/peers/real-relay.ts'
@@ -89,6 +92,74 @@ describe('relay: HTTP', { timeout: 30_000 }, () => {
   })
 })
 
+/** A WebSocket client that never answers anything. */
+async function muteSocket(url: string): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.on('error', () => {})
+  const key = `${'A'.repeat(22)}==`
+  socket.write(
+    `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+  )
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  assert.match(String(answer), /^HTTP\/1\.1 101/)
+  return socket
+}
+
+describe('relay: connections', { timeout: 30_000 }, () => {
+  it('cuts a peer that does not answer a ping within 10 s, and keeps one that does', async () => {
+    const clock = new FakeClock(Date.now())
+    await using peer = await realRelay({ clock })
+    using client = await TestClient.connect(peer.url)
+    const mute = await muteSocket(peer.url)
+    await clock.advance(30_000)
+    // The pong is on its way before this question is.
+    assert.equal((await client.ask(['REQ', 'a', {}]))[0], 'EOSE')
+    const closed = once(mute, 'close')
+    await clock.advance(11_000)
+    await closed
+    assert.equal((await client.ask(['REQ', 'a', {}]))[0], 'EOSE')
+    assert.equal(peer.relay.stats().connections, 1)
+  })
+
+  it('serves inside a server of its host, which keeps the other paths', async () => {
+    await using peer = await realRelay()
+    const { relay } = peer
+    const server = createServer((request, response) => {
+      if (!relay.handleRequest(request, response)) response.end('something else')
+    })
+    server.on('upgrade', (request, stream, head) => {
+      if (!relay.handleUpgrade(request, stream, head)) stream.end('HTTP/1.1 418 No\r\n\r\n')
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    assert.equal(await (await fetch(`http://127.0.0.1:${port}/other`)).text(), 'something else')
+    assert.match(await (await fetch(`http://127.0.0.1:${port}/`)).text(), /test relay/)
+    await assert.rejects(TestClient.connect(`ws://127.0.0.1:${port}/other`), /418/)
+    using client = await TestClient.connect(`ws://127.0.0.1:${port}`)
+    assert.equal((await client.ask(['REQ', 'a', {}]))[0], 'EOSE')
+    client.socket.terminate()
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it('compresses when asked to, and still waits for a slow reader', async () => {
+    await using peer = await realRelay({ compression: true, limits: { maxPendingBytes: 100_000 } })
+    const random = Array.from({ length: 500 }, (_, at) => hexId(at).repeat(300))
+    const events = random.map((content, at) => craft({ id: hexId(at), created_at: 1_000 + at, content }))
+    await peer.store.put(events.map(asParsed))
+    using client = await TestClient.connect(peer.url, { perMessageDeflate: true })
+    assert.match(client.socket.extensions, /permessage-deflate/)
+    client.socket.pause()
+    client.send(['REQ', 'a', {}])
+    while (peer.relay.stats().pendingBytes < 100_000) await setImmediate()
+    assert.ok(peer.relay.stats().pendingBytes <= 200_000)
+    client.socket.resume()
+    assert.equal((await client.until('EOSE')).length, 501)
+    using plain = await TestClient.connect(peer.url)
+    assert.equal(plain.socket.extensions, '')
+  })
+})
+
 describe('relay: stopping', { timeout: 30_000 }, () => {
   it('K11 answers what was received, says goodbye, and takes nobody in', async () => {
     const peer = await realRelay()
@@ -107,12 +178,7 @@ describe('relay: stopping', { timeout: 30_000 }, () => {
   it('K11 cuts a peer that does not say goodbye after 5 s', async () => {
     const clock = new FakeClock(Date.now())
     const peer = await realRelay({ clock })
-    const socket = connect(Number(new URL(peer.url).port), '127.0.0.1')
-    socket.on('error', () => {})
-    socket.write(
-      `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${'A'.repeat(22)}==\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-    )
-    await once(socket, 'data')
+    const socket = await muteSocket(peer.url)
     const stopped = peer.relay[Symbol.asyncDispose]()
     await once(socket, 'data')
     await clock.advance(5_000)

@@ -17,6 +17,7 @@ import { LiveFanOut } from './live-fan-out.ts'
 import { OutboundBudget } from './outbound.ts'
 import { landingPage, type RelayInfo, relayDocument } from './relay-info.ts'
 import type { RelayCounters, SessionServices } from './session.ts'
+import { Turns } from './turns.ts'
 
 export interface RelayOptions<Tx> {
   readonly store: EventStore<Tx>
@@ -112,6 +113,7 @@ export class Relay implements AsyncDisposable {
       limits,
       clock,
       live: this.#live,
+      turns: new Turns(clock),
       restrictedKinds: options.restrictedKinds ?? [1059],
       counters: this.#counters,
       relayUrls: () => this.#relayUrls(),

@@ -20,6 +20,7 @@ import type { Outbound } from './outbound.ts'
 import { PublishQueue } from './publish-queue.ts'
 import { StoredPhase } from './stored-phase.ts'
 import { Subscription } from './subscription.ts'
+import type { Turns } from './turns.ts'
 import { onlyRestricted } from './visibility.ts'
 
 /** What all sessions of a relay share. */
@@ -30,6 +31,7 @@ export interface SessionServices {
   readonly limits: Limits
   readonly clock: Clock
   readonly live: LiveFanOut
+  readonly turns: Turns
   readonly restrictedKinds: readonly number[]
   readonly counters: RelayCounters
   /** The public addresses an AUTH event may name. */
@@ -79,7 +81,7 @@ export class Session {
   constructor(services: SessionServices, peer: SessionPeer) {
     this.#services = services
     this.#peer = peer
-    const { store, live, limits, clock, ingest, restrictedKinds, counters } = services
+    const { store, live, turns, limits, clock, ingest, restrictedKinds, counters } = services
     const { outbound, admission, signal } = peer
     const visibility = () => this.#visibility
     const send = (text: string) => outbound.send(text)
@@ -87,6 +89,7 @@ export class Session {
     this.#delivery = new Delivery({
       store,
       outbound,
+      turns,
       visibility,
       lastSeq: () => live.lastSeq,
       onFailure: (subscription, error) => {

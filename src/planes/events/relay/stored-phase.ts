@@ -1,6 +1,6 @@
 import type { Key } from '../../../negentropy/key.ts'
 import type { StoredEvent } from '../event.ts'
-import type { EventStore, Visibility } from '../event-store.ts'
+import type { EventPage, EventStore, Visibility } from '../event-store.ts'
 import type { Filter } from '../filter.ts'
 import { isEmptyFilter } from '../filter-match.ts'
 
@@ -17,8 +17,8 @@ export interface StoredPhaseLimits {
 /** Where the events go. `send` answers whether there is room for another one. */
 export interface StoredSink {
   send(event: StoredEvent): boolean
-  /** Bytes that may be sent now. */
-  readonly roomBytes: number
+  /** Runs `read` for the bytes that may be sent now. */
+  reading<T>(read: (bytes: number) => Promise<T>): Promise<T>
 }
 
 interface Cursor {
@@ -43,7 +43,6 @@ export class StoredPhase {
   readonly #cursors: readonly Cursor[]
   /** The last event sent. All filters go on from here, so that the order holds even if one is stored meanwhile. */
   #after: Key | undefined
-  #averageBytes = 0
 
   constructor(
     store: Pick<EventStore<unknown>, 'page'>,
@@ -74,7 +73,7 @@ export class StoredPhase {
     while (!this.done) {
       for (const cursor of this.#cursors) {
         if (cursor.complete || cursor.remaining === 0 || heads.has(cursor)) continue
-        const { events, complete } = await this.#read(cursor, sink.roomBytes, visibility)
+        const { events, complete } = await sink.reading((bytes) => this.#read(cursor, bytes, visibility))
         if (events.length === 0) cursor.complete = true
         else heads.set(cursor, { events, at: 0, complete })
       }
@@ -92,22 +91,19 @@ export class StoredPhase {
           heads.delete(cursor)
           exhausted ||= !cursor.complete && cursor.remaining > 0
         }
-        const bytes = next.raw.length
-        this.#averageBytes = this.#averageBytes === 0 ? bytes : this.#averageBytes * 0.9 + bytes * 0.1
         if (!sink.send(next)) return
       }
     }
   }
 
-  #read(cursor: Cursor, roomBytes: number, visibility: Visibility) {
-    const share = Math.max(16, Math.floor(rowsPerRead / this.#cursors.length))
-    // After the first read the size of the events is known: read no more than what finds room.
-    const fitting = this.#averageBytes === 0 ? share : Math.ceil(roomBytes / this.#averageBytes) + 1
+  #read(cursor: Cursor, bytes: number, visibility: Visibility): Promise<EventPage> {
+    const filters = this.#cursors.length
     return this.#store.page({
       filter: withoutLimit(cursor.filter),
       order: 'desc',
       after: this.#after,
-      limit: Math.min(cursor.remaining, share, fitting),
+      limit: Math.min(cursor.remaining, Math.max(16, Math.floor(rowsPerRead / filters))),
+      maxCharacters: Math.ceil(bytes / filters),
       visibility,
     })
   }
