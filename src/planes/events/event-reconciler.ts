@@ -8,6 +8,8 @@ import type { Reconciler, ReconcilerOptions } from './event-store.ts'
 /** A set as one moment left it, for as long as it is held. */
 export interface HeldSet extends Disposable {
   readonly set: OrderedSet
+  /** Records of the set that lie in memory because of it. */
+  readonly heldRecords: number
   /** Runs `work` where the set can load what it does not hold in memory. */
   load<T>(work: () => T): Promise<T>
 }
@@ -22,6 +24,7 @@ export function createReconciler(held: HeldSet, { role, frameLimit }: Reconciler
   const owned = stack.move()
   return {
     size: held.set.size,
+    heldRecords: held.heldRecords,
     async initiate(): Promise<Uint8Array> {
       if (initiator === undefined) throw new TypeError('a responder waits for the first message')
       return await held.load(() => initiator.initiate())
@@ -35,5 +38,5 @@ export function createReconciler(held: HeldSet, { role, frameLimit }: Reconciler
 
 /** A set that lies in memory as a whole. */
 export function heldInMemory(set: OrderedSet): HeldSet {
-  return { set, load: async (work) => work(), [Symbol.dispose]() {} }
+  return { set, heldRecords: set.size, load: async (work) => work(), [Symbol.dispose]() {} }
 }

@@ -76,6 +76,8 @@ export interface ReconcilerOptions {
 export interface Reconciler extends AsyncDisposable {
   /** Records in the snapshot. */
   readonly size: number
+  /** Of them, those kept in memory, some 40 bytes each; 0 where they are read from the store as needed. */
+  readonly heldRecords: number
   /** The first message (initiator only). */
   initiate(): Promise<Uint8Array>
   /** Consumes one message of the peer. Throws NegentropyError on malformed input. */

@@ -99,7 +99,7 @@ export class EventTrees {
     const load = <T>(work: () => T) => this.#load(tree, work)
     try {
       const set = await load(() => new TimeRange(snapshot, since, until))
-      return { set, load, [Symbol.dispose]: () => snapshot[Symbol.dispose]() }
+      return { set, heldRecords: 0, load, [Symbol.dispose]: () => snapshot[Symbol.dispose]() }
     } catch (error) {
       snapshot[Symbol.dispose]()
       throw error

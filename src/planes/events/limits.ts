@@ -80,6 +80,8 @@ export interface Limits {
   readonly negIdleMs: number
   /** Records in the set of one negentropy session. */
   readonly maxNegRecords: number
+  /** Records kept in memory for all negentropy sessions together, some 40 bytes each. */
+  readonly maxNegRecordsInMemory: number
   /** Bytes of one negentropy message before it is written as hex. */
   readonly maxNegFrameBytes: number
 }
@@ -126,5 +128,6 @@ export const defaultLimits: Limits = {
   maxNegSessions: 200,
   negIdleMs: 60_000,
   maxNegRecords: 1_000_000,
+  maxNegRecordsInMemory: 4_000_000,
   maxNegFrameBytes: 500_000,
 }

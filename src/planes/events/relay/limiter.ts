@@ -27,6 +27,7 @@ export class Limiter {
   #connections = 0
   #negotiations = 0
   #values = 0
+  #records = 0
 
   constructor(limits: Limits, clock: Clock) {
     this.limits = limits
@@ -73,6 +74,13 @@ export class Limiter {
           this.#negotiations -= 1
         }
       },
+      holdRecords: (count) => {
+        if (count > 0 && this.#records + count > this.limits.maxNegRecordsInMemory) return undefined
+        this.#records += count
+        return () => {
+          this.#records -= count
+        }
+      },
       holdValues: (count) => {
         if (this.#values + count > this.limits.maxSubscriptionValuesTotal) return undefined
         this.#values += count
@@ -98,6 +106,7 @@ export class Limiter {
 interface Shared {
   leave(): void
   negotiate(): (() => void) | undefined
+  holdRecords(count: number): (() => void) | undefined
   holdValues(count: number): (() => void) | undefined
 }
 
@@ -150,6 +159,11 @@ export class Admission implements Disposable {
       this.#negotiations -= 1
       release()
     }
+  }
+
+  /** What gives back the records a negentropy session keeps in memory, to be called once; undefined: too many are. */
+  holdRecords(count: number): (() => void) | undefined {
+    return this.#shared.holdRecords(count)
   }
 
   /** What gives back the filter values of one subscription, to be called once; undefined: too many are held. */

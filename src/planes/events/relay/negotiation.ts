@@ -62,7 +62,16 @@ export class Negotiation {
           release()
           throw error
         })
-      this.#sessions.add(id, reconciler, release)
+      const forget = this.#context.admission.holdRecords(reconciler.heldRecords)
+      if (forget === undefined) {
+        release()
+        await reconciler[Symbol.asyncDispose]()
+        return send(negErr(id, 'blocked: too many negentropy sessions hold too many records'))
+      }
+      this.#sessions.add(id, reconciler, () => {
+        forget()
+        release()
+      })
       await this.#step(id, reconciler, message)
     } catch (error) {
       await this.#refuse(id, error)

@@ -131,6 +131,19 @@ describe('relay: negentropy (NIP-77)', { timeout: 30_000 }, () => {
     assert.match(String((await client.ask(['NEG-OPEN', 'n', [{}, {}], emptySet]))[2]), /^invalid: /)
   })
 
+  it('K7 bounds the records that sessions keep in memory, and gives them back', async () => {
+    await using peer = await realRelay({ limits: { maxNegRecordsInMemory: 25 } })
+    await peer.store.put(many(20).map(asParsed))
+    using client = await TestClient.connect(peer.url)
+    const open = (id: string, filter: object) => client.ask(['NEG-OPEN', id, filter, emptySet])
+    assert.equal((await open('a', { kinds: [1] }))[0], 'NEG-MSG')
+    assert.match(String((await open('b', { kinds: [1, 2] }))[2]), /^blocked: /)
+    assert.equal(peer.relay.stats().negotiations, 1)
+    assert.equal((await open('c', {}))[0], 'NEG-MSG', 'the index answers without holding records')
+    client.send(['NEG-CLOSE', 'a'])
+    assert.equal((await open('b', { kinds: [1, 2] }))[0], 'NEG-MSG')
+  })
+
   it('bounds sessions per connection and in all', async () => {
     await using peer = await realRelay({ limits: { maxNegSessionsPerConnection: 2, maxNegSessions: 3 } })
     using one = await TestClient.connect(peer.url)
