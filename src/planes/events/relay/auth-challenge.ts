@@ -13,7 +13,7 @@ export interface AuthExpectation {
   readonly maxAge: number
 }
 
-export const authKind = 22_242
+const authKind = 22_242
 
 /** Pure: why the event does not authenticate, or undefined. Shape, id and signature are checked elsewhere. */
 export function authRefusal(event: NostrEvent, expected: AuthExpectation): string | undefined {

@@ -130,7 +130,7 @@ export class Negotiation {
  * Bytes of one binary answer: 500,000 as the field does, but no more than fits, in hex, into a message of the size we
  * take ourselves. A peer that limits what it receives mostly limits it to about that.
  */
-export function negFrameBytes(limits: Limits): number {
+function negFrameBytes(limits: Limits): number {
   const envelope = 256
   return Math.min(limits.maxNegFrameBytes, Math.floor((limits.maxMessageBytes - envelope) / 2))
 }

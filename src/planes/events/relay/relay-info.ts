@@ -18,7 +18,7 @@ export interface RelayInfo {
   readonly terms_of_service?: string | undefined
 }
 
-export const supportedNips = [1, 9, 11, 40, 42, 45, 62, 67, 70, 77] as const
+const supportedNips = [1, 9, 11, 40, 42, 45, 62, 67, 70, 77] as const
 
 /** The NIP-11 document. Every number of `limitation` comes from the object that is enforced (promise N9). */
 export function relayDocument(info: RelayInfo, limits: Limits) {
