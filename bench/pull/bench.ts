@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startNode } from '../../test/helpers/running-node.ts'
 import { corpusFile } from '../harness/corpus-file.ts'
-import { measuredCommand } from '../harness/measured-command.ts'
+import { builtEntry, measuredCommand } from '../harness/measured-command.ts'
 
 const count = Number(process.env.SYNCLINE_TEST_BENCH_EVENTS ?? 200_000)
 
@@ -15,7 +15,7 @@ export async function run(): Promise<Record<string, unknown>> {
     const source = join(folder, 'source')
     const sink = join(folder, 'sink')
     await measuredCommand(['import', corpus.path, '--data', source])
-    await using node = await startNode(source)
+    await using node = await startNode(source, [], builtEntry)
     const pull = await measuredCommand(['sync', node.url, '--dir', 'down', '--data', sink])
     const again = await measuredCommand(['sync', node.url, '--dir', 'down', '--data', sink])
     const { run } = pull.output as {

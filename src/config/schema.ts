@@ -52,11 +52,11 @@ const verifier = z.strictObject({
     .int()
     .min(1)
     .max(256)
-    .default(() => Math.max(1, availableParallelism() - 1))
+    .default(() => Math.min(8, availableParallelism()))
     .register(settingInfo, {
       description: 'Threads that check signatures.',
       allowed: 'a whole number from 1 to 256',
-      defaultText: 'one less than the processors of the machine, at least 1',
+      defaultText: 'the processors of the machine, at most 8',
     }),
 })
 

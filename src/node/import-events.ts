@@ -2,7 +2,7 @@ import { SyncError } from '../kernel/sync-error.ts'
 import type { Ingest, IngestResult } from '../planes/events/ingest.ts'
 import type { ImportOptions, ImportReport } from './control.ts'
 
-const batchLines = 1_000
+const batchLines = 500
 /** Batches being checked or stored at a time: one in the verifier, one in the store, one being read. */
 const maxInFlight = 3
 const maxReasons = 100

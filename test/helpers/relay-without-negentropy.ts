@@ -33,7 +33,9 @@ class CappedRepository extends EventRepository {
   }
 
   find(filter: Filter): Event[] {
-    const matching = [...this.events.values()].filter((event) => matchFilter(filter as Parameters<typeof matchFilter>[0], event))
+    const matching = [...this.events.values()].filter((event) =>
+      matchFilter(filter as Parameters<typeof matchFilter>[0], event),
+    )
     const newest = matching.sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1))
     return newest.slice(0, Math.min(filter.limit ?? this.#cap, this.#cap))
   }

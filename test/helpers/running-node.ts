@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const entry = fileURLToPath(new URL('../../src/cli/syncline.ts', import.meta.url))
+const sourceEntry = fileURLToPath(new URL('../../src/cli/syncline.ts', import.meta.url))
 
 export interface RunningNode extends AsyncDisposable {
   readonly url: string
@@ -15,7 +15,11 @@ export interface RunningNode extends AsyncDisposable {
 }
 
 /** `syncline up` on a free port in a process of its own. */
-export async function startNode(data: string, flags: readonly string[] = []): Promise<RunningNode> {
+export async function startNode(
+  data: string,
+  flags: readonly string[] = [],
+  entry = sourceEntry,
+): Promise<RunningNode> {
   const args = ['up', '--data', data, '--port', '0', '--log-level', 'error', '--json', ...flags]
   const child = spawn(process.execPath, [entry, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'close')

@@ -1,7 +1,14 @@
 export type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 export { EventError, type EventErrorCode, type ReasonPrefix } from './event-error.ts'
 export { parseEvent } from './event-parser.ts'
-export type { EventPage, EventStore, PageRequest, PutOutcome, SetFingerprint, Visibility } from './event-store.ts'
+export type {
+  EventPage,
+  EventStore,
+  PageRequest,
+  PutOutcome,
+  SetFingerprint,
+  Visibility,
+} from './event-store.ts'
 export type { Filter } from './filter.ts'
 export { canonicalFilter, filterHash } from './filter-hash.ts'
 export { matchFilter } from './filter-match.ts'

@@ -56,6 +56,9 @@ export function createWorkerVerifier(options: WorkerVerifierOptions = {}): Worke
   return new WorkerVerifier(options)
 }
 
+/** A worker only ever holds one batch; with V8's own default it would let tens of megabytes of garbage pile up. */
+const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 }
+
 export class WorkerVerifier implements Verifier {
   readonly #maxWorkers: number
   readonly #maxPending: number
@@ -74,7 +77,7 @@ export class WorkerVerifier implements Verifier {
     this.#maxWorkers = workers ?? Math.max(1, availableParallelism() - 1)
     this.#maxPending = Math.max(maxPending, batchSize)
     this.#batchSize = batchSize
-    this.#startWorker = startWorker ?? (() => new Worker(workerFile, { name: 'verifier' }))
+    this.#startWorker = startWorker ?? (() => new Worker(workerFile, { name: 'verifier', resourceLimits }))
     // Started before the first event comes: loading WebAssembly takes some 100 ms.
     for (let i = 0; i < this.#maxWorkers; i++) this.#startThread()
   }

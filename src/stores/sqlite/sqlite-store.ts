@@ -39,7 +39,7 @@ const defaultStoreLimits: StoreLimits = {
   maxReaders: 4,
   maxWaitingReads: 10_000,
   readMs: 60_000,
-  writerCacheMiB: 128,
+  writerCacheMiB: 32,
   readerCacheMiB: 16,
 }
 
