@@ -1,5 +1,7 @@
 import type { Session } from '../../../kernel/plane.ts'
 import type { Progress } from '../../../kernel/progress.ts'
+import { SyncError } from '../../../kernel/sync-error.ts'
+import { BoundedSet } from '../bounded-set.ts'
 import type { EventStore } from '../event-store.ts'
 import type { Filter } from '../filter.ts'
 import type { Checked, Ingest, IngestResult } from '../ingest.ts'
@@ -57,7 +59,7 @@ export class AttemptState<Tx> {
     bytesReceived: 0,
   }
   /** What came from this very peer is not offered back to it. Bounded: the oldest are forgotten, and cost a duplicate. */
-  readonly fromPeer = new BoundedSet(50_000)
+  readonly fromPeer = new BoundedSet<string>(50_000)
   phase: Progress['phase'] = 'connecting'
   /** Known to be missing on either side and not moved yet. */
   outstanding = 0
@@ -118,6 +120,10 @@ export class AttemptState<Tx> {
   ): Promise<readonly IngestResult[]> {
     const context = { source: 'sync', remote: this.client.url } as const
     const checked: readonly Checked[] = await this.ingest.check(raws, context, this.session.signal)
+    const failed = checked.find(({ result }) => result?.outcome === 'failed')
+    // Something of ours broke: covering these events as disposed of would lose them.
+    if (failed !== undefined)
+      throw new SyncError('store/busy', `an event could not be checked: ${failed.result?.reason}`)
     let results: readonly IngestResult[] = []
     await this.commit(async (tx) => {
       results = await this.ingest.commitIn(tx, checked)
@@ -145,26 +151,5 @@ export class AttemptState<Tx> {
       remaining,
       counters: { ...this.counters },
     }
-  }
-}
-
-/** Forgets the oldest beyond `max`. */
-class BoundedSet {
-  readonly #values = new Set<string>()
-  readonly #max: number
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  add(value: string): void {
-    this.#values.add(value)
-    if (this.#values.size <= this.#max) return
-    const [oldest] = this.#values
-    if (oldest !== undefined) this.#values.delete(oldest)
-  }
-
-  has(value: string): boolean {
-    return this.#values.has(value)
   }
 }

@@ -14,6 +14,8 @@ const smallestClamp = 10
 /** Kinds run to 65535 and a filter holds at most so many: the universe splits into a few dozen provable parts. */
 const kindsPerFilter = 1_000
 const lastKind = 65_535
+/** Authors × kinds of one question; each pair is a place of its own in a relay's index. */
+const pairsPerFilter = 20_000
 
 /**
  * Walks a gap from its newest second to its oldest with plain REQs (specs §5.17), committing each page together with
@@ -161,11 +163,16 @@ function byAuthor(filter: Filter, page: Page): Filter[] {
   return authors.size < 2 ? [] : [...authors].map((author) => ({ ...filter, authors: [author] }))
 }
 
+/** The question in parts that relays take: few enough kinds, and few enough pairs of author and kind. */
 function kindParts(filter: Filter): Filter[] {
   if (filter.kinds !== undefined || filter.ids !== undefined) return [filter]
+  const step = Math.max(
+    1,
+    Math.min(kindsPerFilter, Math.floor(pairsPerFilter / (filter.authors?.length ?? 1))),
+  )
   const parts: Filter[] = []
-  for (let kind = 0; kind <= lastKind; kind += kindsPerFilter) {
-    const kinds = Array.from({ length: Math.min(kindsPerFilter, lastKind + 1 - kind) }, (_, i) => kind + i)
+  for (let kind = 0; kind <= lastKind; kind += step) {
+    const kinds = Array.from({ length: Math.min(step, lastKind + 1 - kind) }, (_, i) => kind + i)
     parts.push({ ...filter, kinds })
   }
   return parts

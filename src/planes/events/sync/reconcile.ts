@@ -1,4 +1,5 @@
 import { SyncError } from '../../../kernel/sync-error.ts'
+import { decodeHex, encodeHex, minFrameLimit } from '../../../negentropy/index.ts'
 import { everything, type Reconciler } from '../event-store.ts'
 import type { Filter } from '../filter.ts'
 import type { AttemptState } from './attempt-state.ts'
@@ -11,8 +12,6 @@ const openWaitMs = 10_000
 const messageWaitMs = 60_000
 /** Hex doubles a message; this fits the common 128 KiB limit of a WebSocket message. */
 const frameLimit = 60_000
-/** A smaller frame cannot carry the protocol (specs §5.8). */
-const minFrameLimit = 4_096
 /** Windows are halved down to this when the relay refuses their size. */
 const minWindowSeconds = 60
 
@@ -66,7 +65,7 @@ async function* reconcileWindow<Tx>(
       session.signal.throwIfAborted()
       state.counters.rounds++
       state.counters.bytesSent += message.byteLength
-      const hex = Buffer.from(message).toString('hex')
+      const hex = encodeHex(message)
       const reply = first
         ? await client.negOpen(id, filter, hex, openWaitMs)
         : await client.negMessage(id, hex, messageWaitMs)
@@ -104,8 +103,11 @@ function accept(url: string, reply: NegReply, first: boolean): Uint8Array | unde
 }
 
 function fromHex(url: string, hex: string): Uint8Array {
-  if (hex.length % 2 === 0 && /^[0-9a-fA-F]*$/.test(hex)) return Buffer.from(hex, 'hex')
-  throw new SyncError('peer/protocol', `${url} sent a negentropy message that is not hex`)
+  try {
+    return decodeHex(hex)
+  } catch (error) {
+    throw new SyncError('peer/protocol', `${url} sent a negentropy message that is not hex`, { cause: error })
+  }
 }
 
 async function stepOf(reconciler: Reconciler, message: Uint8Array, url: string) {
@@ -144,7 +146,7 @@ export async function isEqualSet<Tx>(state: AttemptState<Tx>): Promise<boolean |
   const { client } = state
   const id = client.nextId()
   await using reconciler = await openReconciler(state, state.filter)
-  const hex = Buffer.from(await reconciler.initiate()).toString('hex')
+  const hex = encodeHex(await reconciler.initiate())
   try {
     const reply = await client.negOpen(id, state.filter, hex, openWaitMs)
     if (reply.kind !== 'message') return undefined

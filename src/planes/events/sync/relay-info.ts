@@ -20,7 +20,7 @@ export interface RelayInfo {
   readonly maxSubscriptions: number | undefined
 }
 
-export const unknownRelayInfo: RelayInfo = {
+const unknownRelayInfo: RelayInfo = {
   supportedNips: undefined,
   maxLimit: undefined,
   maxMessageLength: undefined,
