@@ -18,7 +18,7 @@ it('opens with the settings that the promises rest on', async () => {
   assert.equal(await pragma('mmap_size'), 0)
   assert.equal(await pragma('foreign_keys'), 1)
   assert.ok(Number(await pragma('busy_timeout')) > 0)
-  assert.equal(await pragma('cache_size'), -128 * 1024)
+  assert.equal(await pragma('cache_size'), -32 * 1024)
   await assert.rejects(
     store.transaction((tx) => tx.db.exec('PRAGMA writable_schema = ON; DELETE FROM sqlite_schema')),
     /may not be modified/,
