@@ -29,16 +29,24 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
   if (!isMap(root))
     throw new SyncError('config/invalid', `${path} must hold settings, one "key: value" per line`)
 
+  const resolved = (node: Node, line: number): unknown => {
+    try {
+      return node.toJS(document, { maxAliasCount: 100 })
+    } catch (error) {
+      // An alias without its anchor, or too many of them: only found when they are followed.
+      throw new SyncError('config/invalid', `${path}:${line}: ${String(error)}`, { cause: error })
+    }
+  }
   const groups = new Set(settings.flatMap(({ path: names }) => (names.length > 1 ? [names[0]!] : [])))
   const visit = (node: Node, prefix: string) => {
     if (!isMap(node)) return
     for (const pair of node.items) {
-      const name = isScalar(pair.key) ? String(pair.key.value) : String(pair.key)
       const line = lines.linePos((pair.key as Node).range?.[0] ?? 0).line
+      const name = String(resolved(pair.key as Node, line))
       const child = pair.value as Node | null
       // An empty group ("log:" with everything below it commented out) says nothing, rather than null.
       if (prefix === '' && groups.has(name) && (isMap(child) || isEmpty(child))) visit(child!, `${name}.`)
-      else values.set(`${prefix}${name}`, { value: child?.toJS(document, { maxAliasCount: 100 }), line })
+      else values.set(`${prefix}${name}`, { value: child === null ? undefined : resolved(child, line), line })
     }
   }
   visit(root, '')
