@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { code } from '../../../test/acceptance/store-setup.ts'
+import { mountSmallDisk } from '../../../test/helpers/small-disk.ts'
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.ts'
 import { createSqliteStore, type SqliteStore } from './sqlite-store.ts'
 
@@ -39,20 +39,10 @@ async function fill(store: SqliteStore): Promise<number> {
   throw new Error('the disk never got full')
 }
 
-function mountSmallDisk(path: string): Disposable | undefined {
-  try {
-    mkdirSync(path)
-    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', path], { stdio: 'ignore' })
-  } catch {
-    return undefined
-  }
-  return { [Symbol.dispose]: () => execFileSync('/bin/umount', ['-l', path]) }
-}
-
 it('a full disk refuses writes clearly, reads go on, nothing acknowledged is lost, and space heals it', async (test) => {
   await using folder = await temporaryFolder()
   const path = folder.join('disk')
-  using disk = mountSmallDisk(path)
+  using disk = mountSmallDisk(path, 4)
   if (disk === undefined) return test.skip('needs the right to mount')
   const ballast = join(path, 'ballast')
   writeFileSync(ballast, new Uint8Array(1_500_000))
