@@ -27,7 +27,7 @@ export async function run(): Promise<Record<string, unknown>> {
       accepted: run.progress.counters.accepted,
       equal: run.proof.equal,
       rounds: run.progress.counters.rounds,
-      eventsPerSecond: Math.round(count / pull.seconds),
+      eventsPerSecond: Math.round((run.progress.counters.accepted ?? 0) / pull.seconds),
       seconds: Number(pull.seconds.toFixed(1)),
       cpuSeconds: pull.cpuSeconds,
       peakMb: pull.peakMb,

@@ -43,6 +43,10 @@ async function catchUpByNegentropy<Tx>(state: AttemptState<Tx>): Promise<void> {
         done.push(found.complete)
         continue
       }
+      if ('interrupted' in found) {
+        await Promise.all([download.drain(), upload.finish()])
+        continue
+      }
       state.phase = 'transferring'
       await Promise.all([
         state.pulls ? download.push(found.need) : undefined,
@@ -52,7 +56,7 @@ async function catchUpByNegentropy<Tx>(state: AttemptState<Tx>): Promise<void> {
     }
   } finally {
     // What was found is moved even when the rest could not be: the next attempt then has less to find.
-    await Promise.all([download.finish(), upload.finish()])
+    await Promise.all([download.drain(), upload.finish()])
   }
   // Only now is every id of the difference disposed of: a window is complete with its events, not with its ids.
   await state.commit(

@@ -20,7 +20,7 @@ export class Download<Tx> {
   #batchSize: number
   #window = 2
   #failure: unknown
-  #finishing = false
+  #draining = false
   #roomMade: () => void = () => {}
 
   constructor(state: AttemptState<Tx>) {
@@ -45,18 +45,19 @@ export class Download<Tx> {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** Resolves when everything queued was disposed of. */
-  async finish(): Promise<void> {
-    this.#finishing = true
+  /** Resolves when everything queued so far was disposed of. */
+  async drain(): Promise<void> {
+    this.#draining = true
     this.#pump()
     while (this.#running.size > 0) await Promise.all(this.#running)
+    this.#draining = false
     if (this.#failure !== undefined) throw this.#failure
   }
 
   #pump(): void {
     while (this.#failure === undefined && this.#running.size < this.#window && this.#queue.length > 0) {
       // A part batch goes out only when nothing else is under way: the next round usually fills it.
-      if (this.#queue.length < this.#batchSize && !this.#finishing && this.#running.size > 0) return
+      if (this.#queue.length < this.#batchSize && !this.#draining && this.#running.size > 0) return
       const batch = this.#queue.splice(0, this.#batchSize)
       const work = this.#fetch(batch)
         .catch((error: unknown) => {

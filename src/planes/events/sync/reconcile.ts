@@ -14,6 +14,8 @@ const messageWaitMs = 60_000
 const frameLimit = 60_000
 /** Windows are halved down to this when the relay refuses their size. */
 const minWindowSeconds = 60
+/** Events may be dated ahead by a clock that is wrong; beyond this there are none worth a window of their own. */
+const futureSeconds = 86_400
 
 /** The relay does not speak NIP-77, or not to us: page instead. */
 export class NegentropyUnsupported extends Error {
@@ -25,43 +27,70 @@ export interface Difference {
   readonly need: readonly string[]
 }
 
+/** The relay let the session go while what it had revealed was being moved: done with that, it is opened anew. */
+export interface Interrupted {
+  readonly interrupted: string
+}
+
+/** Sessions in a row that end early without having revealed anything. */
+const maxFruitless = 3
+
 /**
  * Finds the difference between our events and the peer's for the link's filter, over the whole of `range`, newest
  * window first. Windows start as large as the range and are halved when the relay refuses their size.
  *
- * Yields what each message revealed, and a window once it is completely known.
+ * Yields what each message revealed, a window once it is completely known, and each interruption: the consumer moves
+ * everything found so far before it asks for more, or the next session would find it again.
  */
 export async function* reconcile<Tx>(
   state: AttemptState<Tx>,
   range: Interval,
-): AsyncGenerator<Difference | { readonly complete: Interval }> {
+): AsyncGenerator<Difference | Interrupted | { readonly complete: Interval }> {
   const windows: Interval[] = [range]
+  let fruitless = 0
   for (let window = windows.pop(); window !== undefined; window = windows.pop()) {
-    const refused = yield* reconcileWindow(state, window)
-    if (refused === undefined) {
+    const end = yield* reconcileWindow(state, window)
+    if (end.kind === 'done') {
+      fruitless = 0
       yield { complete: window }
-      continue
-    }
-    const [from, to] = window
-    if (to - from < minWindowSeconds) throw new NegentropyUnsupported(refused)
-    const middle = from + Math.floor((to - from) / 2)
-    windows.push([from, middle], [middle + 1, to])
+    } else if (end.kind === 'interrupted') {
+      fruitless = end.learned ? 0 : fruitless + 1
+      if (fruitless >= maxFruitless) {
+        throw new SyncError('peer/busy', `${state.client.url} keeps ending the reconciliation: ${end.reason}`)
+      }
+      windows.push(window)
+      yield { interrupted: end.reason }
+    } else windows.push(...smaller(window, state.nowSeconds() + futureSeconds, end.reason))
   }
 }
 
-/** @returns the relay's words when it refuses the window's size, undefined when the window is done */
+/** Two parts of a window; what lies ahead of all clocks is set apart first, as nearly all of time has no events. */
+function smaller([from, to]: Interval, horizon: number, reason: string): [Interval, Interval] {
+  if (to - from < minWindowSeconds) throw new NegentropyUnsupported(reason)
+  const middle = from < horizon && to > horizon ? horizon : from + Math.floor((to - from) / 2)
+  return [
+    [from, middle],
+    [middle + 1, to],
+  ]
+}
+
+type WindowEnd =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'too-big'; readonly reason: string }
+  | { readonly kind: 'interrupted'; readonly reason: string; readonly learned: boolean }
+
 async function* reconcileWindow<Tx>(
   state: AttemptState<Tx>,
   window: Interval,
-): AsyncGenerator<Difference, string | undefined> {
+): AsyncGenerator<Difference, WindowEnd> {
   const { client, session } = state
   const filter = windowFilter(state.filter, window)
   await using reconciler = await openReconciler(state, filter)
   const id = client.nextId()
   let message = await reconciler.initiate()
-  let first = true
+  let learned = false
   try {
-    for (;;) {
+    for (let first = true; ; first = false) {
       session.signal.throwIfAborted()
       state.counters.rounds++
       state.counters.bytesSent += message.byteLength
@@ -69,37 +98,41 @@ async function* reconcileWindow<Tx>(
       const reply = first
         ? await client.negOpen(id, filter, hex, openWaitMs)
         : await client.negMessage(id, hex, messageWaitMs)
-      const received = accept(client.url, reply, first)
-      if (received === undefined) return reply.kind === 'message' ? undefined : reply.reason
+      if (reply.kind !== 'message') return refused(client.url, reply, first, learned)
+      const received = fromHex(client.url, reply.hex)
       state.counters.bytesReceived += received.byteLength
       const { reply: next, have, need } = await stepOf(reconciler, received, client.url)
-      if (have.length > 0 || need.length > 0) yield { have, need }
-      if (next === undefined) return undefined
+      if (have.length > 0 || need.length > 0) {
+        learned = true
+        yield { have, need }
+      }
+      if (next === undefined) return { kind: 'done' }
       message = next
-      first = false
     }
   } finally {
     await client.negClose(id)
   }
 }
 
-/** @returns the message's bytes, or undefined when the relay refuses the size of the query */
-function accept(url: string, reply: NegReply, first: boolean): Uint8Array | undefined {
-  if (reply.kind === 'message') return fromHex(url, reply.hex)
+/** What anything but a message means for the window. Throws what ends the reconciliation as a whole. */
+function refused(
+  url: string,
+  reply: Exclude<NegReply, { kind: 'message' }>,
+  first: boolean,
+  learned: boolean,
+): WindowEnd {
+  const { reason } = reply
   if (reply.kind === 'unsupported') {
-    if (first) throw new NegentropyUnsupported(reply.reason)
-    throw new SyncError(
-      'peer/unreachable',
-      `${url} stopped answering within a reconciliation: ${reply.reason}`,
-    )
+    if (first) throw new NegentropyUnsupported(reason)
+    throw new SyncError('peer/unreachable', `${url} stopped answering within a reconciliation: ${reason}`)
   }
-  const prefix = reasonPrefix(reply.reason)
-  if (reply.max !== undefined || (prefix === 'blocked' && /too (big|many|large)/i.test(reply.reason)))
-    return undefined
-  if (prefix === 'closed')
-    throw new SyncError('peer/busy', `${url} ended the reconciliation: ${reply.reason}`)
-  if (prefix === 'auth-required' || prefix === 'restricted') throw refusal(url, 'NEG-OPEN', reply.reason)
-  throw new NegentropyUnsupported(reply.reason)
+  const prefix = reasonPrefix(reason)
+  const tooBig = reply.max !== undefined || (prefix === 'blocked' && /too (big|many|large)/i.test(reason))
+  if (tooBig) return { kind: 'too-big', reason }
+  if (prefix === 'closed') return { kind: 'interrupted', reason, learned }
+  if (prefix === 'rate-limited') throw refusal(url, 'NEG-OPEN', reason)
+  if (prefix === 'auth-required' || prefix === 'restricted') throw refusal(url, 'NEG-OPEN', reason)
+  throw new NegentropyUnsupported(reason)
 }
 
 function fromHex(url: string, hex: string): Uint8Array {
