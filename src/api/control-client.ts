@@ -50,6 +50,10 @@ export class ControlClient implements NodeControl {
     return this.#call({ call: 'relays' })
   }
 
+  reset(url?: string): Promise<number> {
+    return this.#call({ call: 'reset', url })
+  }
+
   relay(url: string): Promise<RelayEntry> {
     return this.#call({ call: 'relay', url })
   }

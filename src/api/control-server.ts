@@ -97,6 +97,8 @@ export class ControlServer implements AsyncDisposable {
     switch (call.call) {
       case 'status':
         return node.status()
+      case 'reset':
+        return node.reset(call.url)
       case 'relays':
         return node.relays()
       case 'relay':

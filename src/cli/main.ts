@@ -1,11 +1,13 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../node/package-file.ts'
+import { configCommand } from './config.ts'
 import { demoCommand } from './demo.ts'
 import { exportCommand } from './export.ts'
 import { explain, UsageError } from './failure.ts'
 import { importCommand } from './import.ts'
 import { queryCommand } from './query.ts'
 import { relayCommand } from './relay.ts'
+import { resetCommand } from './reset.ts'
 import { statusCommand } from './status.ts'
 import { syncCommand } from './sync.ts'
 import { Terminal } from './terminal.ts'
@@ -25,6 +27,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     exportCommand,
     queryCommand,
     statusCommand,
+    resetCommand,
+    configCommand,
     relayCommand,
     demoCommand,
   ]

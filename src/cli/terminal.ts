@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createInterface } from 'node:readline/promises'
 import type { WriteStream } from 'node:tty'
 import type { Explanation } from './failure.ts'
 
@@ -42,6 +43,18 @@ export class Terminal implements Disposable {
     if (this.json) return
     this.clear()
     this.#err.write(`${text}\n`)
+  }
+
+  /** Asks a person; without one (input at its end) the answer is empty. */
+  async ask(question: string): Promise<string> {
+    this.clear()
+    const lines = createInterface({ input: process.stdin, output: this.#err })
+    const ended = once(lines, 'close').then(() => '')
+    try {
+      return await Promise.race([lines.question(question, { signal: this.signal }), ended])
+    } finally {
+      lines.close()
+    }
   }
 
   fail({ code, message }: Explanation): void {

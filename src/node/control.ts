@@ -23,6 +23,8 @@ export interface NodeControl extends AsyncDisposable {
   setRelay(definition: RelayDefinition): Promise<RelayEntry>
   removeRelay(url: string): Promise<void>
   relay(url: string): Promise<RelayEntry>
+  /** Forgets how far the sync with a relay got, or with all of them; events and definitions stay. Answers how many links. */
+  reset(url?: string): Promise<number>
   relays(): Promise<readonly RelayEntry[]>
 }
 

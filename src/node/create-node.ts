@@ -230,6 +230,15 @@ export class Node implements NodeControl {
     await this.#relays.remove(url)
   }
 
+  async reset(url?: string): Promise<number> {
+    const entries = url === undefined ? await this.relays() : [await this.relay(url)]
+    const links = entries.flatMap((entry) => entry.links.map(({ link }) => link))
+    // A running attempt would save the checkpoint it started from once more.
+    for (const link of links) await this.#parts.scheduler.cancel(link.id)
+    await this.#relays.reset(links)
+    return links.length
+  }
+
   relay(url: string): Promise<RelayEntry> {
     return this.#relays.show(url)
   }

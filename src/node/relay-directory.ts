@@ -105,6 +105,16 @@ export class RelayDirectory<Tx> {
     })
   }
 
+  /** Forgets checkpoint and history of the links given; what was synced stays. */
+  async reset(links: readonly Link[]): Promise<void> {
+    await this.#store.transaction(async (tx) => {
+      for (const { id } of links) {
+        await this.#store.links.saveCheckpoint(tx, id, undefined)
+        await this.#store.links.saveRun(tx, id, initialRun)
+      }
+    })
+  }
+
   /** The link for a sync on demand; made, with its relay, when there is none. It never runs by itself. */
   async onDemand(url: string, direction: Direction, filter: Filter): Promise<Link> {
     const normal = normalizeRelayUrl(url)

@@ -152,3 +152,43 @@ test('demo ends by itself with equal counts and fingerprints, the real events am
   assert.deepEqual(proof.alice, proof.bob)
   assert.ok(proof.moved.uploaded > 0 && proof.moved.accepted > 500, 'events moved both ways')
 })
+
+test('E-109 reset asks before it touches all relays, and does nothing on anything but yes', async () => {
+  await using folder = await temporaryFolder()
+  await runCommand(['relay', 'add', 'ws://127.0.0.1:1', '--every', '60', '--data', folder.path])
+  const reset = async (args: readonly string[], input: string) =>
+    JSON.parse((await runCommand(['reset', ...args, '--data', folder.path, '--json'], input)).stdout).reset
+  for (const input of ['', 'n\n', 'yessir\n']) assert.equal(await reset([], input), 0)
+  assert.equal(await reset([], 'y\n'), 1)
+  assert.equal(await reset(['--yes'], ''), 1)
+  assert.equal(await reset(['ws://127.0.0.1:1'], ''), 1, 'one relay, named, needs no asking')
+})
+
+test('E-74 after a reset the sync starts from the beginning and still ends in step, without moving events again', async () => {
+  await using folder = await temporaryFolder()
+  await runCommand(['import', '--data', folder.join('a')], (await firstLines(60)).join('\n'))
+  await using a = await startNode(folder.join('a'))
+  const sync = async () =>
+    JSON.parse((await runCommand(['sync', a.url, '--data', folder.join('b'), '--json'])).stdout).run
+  await sync()
+  const relay = async () =>
+    JSON.parse((await runCommand(['relay', 'show', a.url, '--data', folder.join('b'), '--json'])).stdout)
+      .links[0]
+  assert.notEqual((await relay()).checkpoint, undefined)
+  await runCommand(['reset', a.url, '--data', folder.join('b')])
+  assert.equal((await relay()).checkpoint, undefined)
+  const { proof, progress } = await sync()
+  assert.equal(proof.equal, true)
+  assert.equal(progress.counters.received, 0)
+})
+
+test('config shows what applies, and refuses what is wrong with the place it came from', async () => {
+  await using folder = await temporaryFolder()
+  const shown = JSON.parse((await runCommand(['config', '--data', folder.path, '--json'])).stdout)
+  assert.equal(shown.data, folder.path)
+  assert.equal(shown.port, 7777)
+  assert.match(
+    (await runCommand(['config', '--data', folder.path])).stdout,
+    /^port +7777 {2}\(SYNCLINE_PORT\)$/m,
+  )
+})
