@@ -1,3 +1,4 @@
+import type { Key } from '../../negentropy/index.ts'
 import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, StoredEvent } from './event.ts'
 import type { KeyOrder, KeyRow } from './event-cursor.sqlite.ts'
@@ -5,6 +6,8 @@ import { bytesOf, hexOf } from './event-key.sqlite.ts'
 import {
   chooseAccess,
   estimateRows,
+  keyCompare,
+  type Position,
   rowByIdSql,
   type ScanOptions,
   type ScanOrder,
@@ -33,16 +36,30 @@ const rawSql = 'SELECT raw FROM events WHERE seq = ?'
 
 /** One page of one filter, in any order. */
 export async function readPage(scope: ReadScope, request: PageRequest): Promise<EventPage> {
-  const { filter, order, after, visibility, limit, maxCharacters } = request
+  const { filter, order, after, until, visibility, limit, maxCharacters } = request
   if (order === 'seq') {
-    if (typeof after === 'object') throw new TypeError('order "seq" starts after a number')
-    const rows = await rowsByArrival(scope, filter, visibility, after ?? 0, limit + 1)
+    if (typeof after === 'object' || typeof until === 'object')
+      throw new TypeError('order "seq" goes from number to number')
+    const rows = await rowsByArrival(scope, filter, visibility, { after, until }, limit + 1)
     return toPage(scope, rows, limit, maxCharacters)
   }
-  if (typeof after === 'number') throw new TypeError(`order "${order}" starts after a key`)
-  const start = after && { created_at: after.timestamp, id: bytesOf(after.id) }
-  const rows = await matchingRows(scope, filter, visibility, order, limit + 1, start)
+  if (typeof after === 'number' || typeof until === 'number')
+    throw new TypeError(`order "${order}" goes from key to key`)
+  const bounds = { after: after && positionOf(after), until: until && positionOf(until) }
+  const inTime = until === undefined ? filter : endingAt(filter, order, until)
+  const rows = await matchingRows(scope, inTime, visibility, order, limit + 1, bounds)
   return toPage(scope, rows, limit, maxCharacters)
+}
+
+function positionOf({ timestamp, id }: Key): Position {
+  return { created_at: timestamp, id: bytesOf(id) }
+}
+
+/** So that the index stops at the end key's second, however few rows of the filter lie before it. */
+function endingAt(filter: Filter, order: KeyOrder, { timestamp }: Key): Filter {
+  return order === 'asc'
+    ? { ...filter, until: Math.min(filter.until ?? timestamp, timestamp) }
+    : { ...filter, since: Math.max(filter.since ?? timestamp, timestamp) }
 }
 
 /** The stored phase of a REQ. */
@@ -111,11 +128,15 @@ async function matchingRows(
   visibility: Visibility,
   order: KeyOrder,
   wanted: number,
-  after?: { readonly created_at: number; readonly id: Uint8Array },
+  { after, until }: { readonly after?: Position | undefined; readonly until?: Position | undefined } = {},
 ): Promise<KeyRow[]> {
   const found: KeyRow[] = []
+  const compare = keyCompare[order]
   for await (const rows of matchingBatches(scope, filter, visibility, order, { expect: wanted, after })) {
-    for (const row of rows) if (found.push(row) >= wanted) return found
+    for (const row of rows) {
+      if (until !== undefined && compare(row, until) > 0) return found
+      if (found.push(row) >= wanted) return found
+    }
   }
   return found
 }
@@ -124,16 +145,17 @@ async function rowsByArrival(
   scope: ReadScope,
   filter: Filter,
   visibility: Visibility,
-  after: number,
+  bounds: { readonly after: number | undefined; readonly until: number | undefined },
   wanted: number,
 ): Promise<KeyRow[]> {
   const { tx, slice } = scope
+  const { after = 0, until = Number.MAX_SAFE_INTEGER } = bounds
   const access = chooseAccess(tx, filter)
   const plan = planQuery(filter, access)
   if (access.by !== 'time' && estimateRows(tx, plan, sortedBySeq) < sortedBySeq) {
     const rows: KeyRow[] = []
     for await (const batch of matchingBatches(scope, filter, visibility, 'any')) {
-      for (const row of batch) if (row.seq > after) rows.push(row)
+      for (const row of batch) if (row.seq > after && row.seq <= until) rows.push(row)
     }
     return rows.sort((a, b) => a.seq - b.seq).slice(0, wanted)
   }
@@ -143,7 +165,10 @@ async function rowsByArrival(
   const found: KeyRow[] = []
   for (let at = after; ; ) {
     const rows = tx.prepare(arrivalSql).all(at, 512) as unknown as KeyRow[]
-    for (const row of rows) if (inTime(row) && test(row) && found.push(row) >= wanted) return found
+    for (const row of rows) {
+      if (row.seq > until) return found
+      if (inTime(row) && test(row) && found.push(row) >= wanted) return found
+    }
     if (rows.length < 512) return found
     at = rows.at(-1)!.seq
     if (slice.spent) await slice.rest()

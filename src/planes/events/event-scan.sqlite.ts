@@ -177,9 +177,10 @@ async function* scanIds(
 
 export const rowByIdSql = 'SELECT created_at, id, kind, seq FROM events WHERE id = ?'
 
-type Position = Pick<KeyRow, 'created_at' | 'id'>
+export type Position = Pick<KeyRow, 'created_at' | 'id'>
 
-const keyCompare: Readonly<Record<KeyOrder, (a: Position, b: Position) => number>> = {
+/** Negative when `a` comes first in the direction of travel. */
+export const keyCompare: Readonly<Record<KeyOrder, (a: Position, b: Position) => number>> = {
   asc: (a, b) => a.created_at - b.created_at || Buffer.compare(a.id, b.id),
   desc: (a, b) => b.created_at - a.created_at || Buffer.compare(a.id, b.id),
   reverse: (a, b) => b.created_at - a.created_at || Buffer.compare(b.id, a.id),

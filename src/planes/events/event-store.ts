@@ -43,6 +43,8 @@ export interface PageRequest {
   readonly order: 'asc' | 'desc' | 'reverse' | 'seq'
   /** Exclusive start in the direction of travel. */
   readonly after?: Key | number | undefined
+  /** Inclusive end in the direction of travel. */
+  readonly until?: Key | number | undefined
   readonly limit: number
   /** The page ends once its events' texts are this long together, but never before its first event. */
   readonly maxCharacters?: number | undefined

@@ -86,6 +86,33 @@ export function reading<Tx>(name: string, open: OpenWorld<Tx>): void {
       )
     })
 
+    it('E-78 E-79 an end key is the last of the walk, itself included, and pages up to it are complete there', async () => {
+      const orders = fc.constantFrom<PageRequest['order']>('asc', 'desc', 'reverse', 'seq')
+      const sizes = fc.integer({ min: 1, max: 4 })
+      await check(
+        fc.asyncProperty(world, orders, sizes, fc.nat(23), async (input, order, size, at) => {
+          await using opened = await prepared(input.events, input.wait)
+          const { store, oracle, now } = opened
+          const { limit: _, ...filter } = input.filters[0]!
+          const inFull = { filter: {}, order, limit: 100, visibility: everything }
+          const { events } = await store.page(inFull)
+          const end = events[at % Math.max(1, events.length)]
+          if (end === undefined) return
+          const until = order === 'seq' ? end.seq : { timestamp: end.created_at, id: end.id }
+          const all = inOrder(oracle.live(now), order)
+          const upTo = all.slice(0, all.findIndex(({ id }) => id === end.id) + 1)
+          const expected = upTo.filter((event) => matches(event, filter))
+          const walked = await walk(store, { filter, order, until, limit: size, visibility: everything })
+          assert.deepEqual(
+            walked.ids,
+            expected.map((event) => event.id),
+          )
+          assert.equal(walked.pages, Math.max(1, Math.ceil(expected.length / size)))
+        }),
+        60,
+      )
+    })
+
     it('K7 a page ends by the length of its texts, but not before its first event', async () => {
       await using world = await open()
       const list = [10, 10, 500, 10, 10, 10].map((length, at) => {
