@@ -1,3 +1,4 @@
+import type { OutboxItem } from '../../../kernel/outbox.ts'
 import { SyncError } from '../../../kernel/sync-error.ts'
 import { Watchdog } from '../../../kernel/watchdog.ts'
 import type { NostrEvent, StoredEvent } from '../event.ts'
@@ -16,7 +17,7 @@ const okTimeoutMs = 15_000
 const maxAttempts = 5
 const retryAfterMs = 60_000
 /** Of an outbox, per attempt; the next attempt takes more. */
-const maxDue = 10_000
+const maxPending = 10_000
 const firstPauseMs = 1_000
 const maxPauses = 8
 
@@ -40,7 +41,7 @@ export class Upload<Tx> {
   readonly #state: AttemptState<Tx>
   readonly #running = new Set<Promise<void>>()
   /** Ids that are in the outbox and leave it when delivered. */
-  readonly #queued = new Set<string>()
+  #queued: Set<string> | undefined
   #inFlightBytes = 0
   #pauses = 0
   #resumeAt = 0
@@ -54,10 +55,21 @@ export class Upload<Tx> {
 
   /** Offers what earlier attempts could not deliver and is due again. */
   async pushDue(): Promise<void> {
-    const { outbox, link, clock } = this.#state.session
-    const due = await this.#state.session.read((tx) => outbox.due(tx, link.id, clock.now(), maxDue))
-    for (const { key } of due) this.#queued.add(key)
-    await this.push(due.map(({ key }) => key))
+    const { clock } = this.#state.session
+    const pending = await this.#pending()
+    const held = await this.#state.store.known(pending.map(({ key }) => key))
+    await this.#forget(new Set(pending.map(({ key }) => key)).difference(held))
+    await this.push(pending.filter(({ notBefore }) => notBefore <= clock.now()).map(({ key }) => key))
+  }
+
+  /** Also those not due yet: negentropy finds them missing there again, and then they are delivered all the same. */
+  async #pending(): Promise<readonly OutboxItem[]> {
+    const { outbox, link } = this.#state.session
+    const items = await this.#state.session.read((tx) =>
+      outbox.due(tx, link.id, Number.MAX_SAFE_INTEGER, maxPending),
+    )
+    this.#queued = new Set(items.map(({ key }) => key))
+    return items
   }
 
   /** Offers stored events by id; unknown ones (deleted meanwhile) are left out. */
@@ -72,7 +84,9 @@ export class Upload<Tx> {
   /** Offers events already read; `counted` of them are in `outstanding`. */
   async offer(events: readonly StoredEvent[], counted: number): Promise<void> {
     const { session, fromPeer } = this.#state
+    if (this.#queued === undefined) await this.#pending()
     const dead = await this.#deadAmong(events)
+    await this.#forget(new Set(events.map(({ id }) => id).filter((id) => fromPeer.has(id))))
     let offered = 0
     for (const event of events) {
       if (dead.has(event.id) || fromPeer.has(event.id) || mayNotLeave(event)) continue
@@ -155,7 +169,7 @@ export class Upload<Tx> {
         this.#pauses = 0
       } else if (verdict === 'duplicate') counters.uploadDuplicate++
       else return this.#record(event.id, verdict, result.reason)
-      if (this.#queued.delete(event.id)) await this.#delivered(event.id)
+      if (this.#queued?.delete(event.id)) await this.#delivered(event.id)
       this.#state.pulse.notify()
       return
     }
@@ -176,6 +190,13 @@ export class Upload<Tx> {
   #delivered(id: string): Promise<void> {
     const { outbox, link } = this.#state.session
     return this.#state.commit((tx) => outbox.done(tx, link.id, [id]))
+  }
+
+  /** What we no longer hold, or have from the peer itself, is owed to nobody. */
+  async #forget(ids: ReadonlySet<string>): Promise<void> {
+    const owed = [...ids].filter((id) => this.#queued?.delete(id))
+    const { outbox, link } = this.#state.session
+    if (owed.length > 0) await this.#state.commit((tx) => outbox.done(tx, link.id, owed))
   }
 
   async #record(id: string, verdict: 'refused' | 'retry', reason: string): Promise<void> {
