@@ -8,6 +8,7 @@ import type { Logger } from '../kernel/logger.ts'
 import { defaultRetryPolicy } from '../kernel/retry.ts'
 import { Scheduler } from '../kernel/scheduler.ts'
 import { SyncError } from '../kernel/sync-error.ts'
+import { type Bulk, createBulk } from '../planes/events/bulk/bulk.ts'
 import { createSqliteEventStore } from '../planes/events/event-store.sqlite.ts'
 import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
@@ -119,6 +120,8 @@ export class Node implements NodeControl {
   readonly directory: string
   readonly identity: Signer
   readonly events: EventStore<SqliteTx>
+  /** Events by pages, as a relay would show them to the reader each call names. */
+  readonly bulk: Bulk
   readonly #parts: Parts
   readonly #relays: RelayDirectory<SqliteTx>
   readonly #resources: AsyncDisposableStack
@@ -128,6 +131,8 @@ export class Node implements NodeControl {
     this.directory = parts.directory
     this.identity = parts.identity
     this.events = parts.events
+    const { events: store, ingest, limits, config } = parts
+    this.bulk = createBulk({ store, ingest, limits, restrictedKinds: config.restrictedKinds })
     this.#parts = parts
     this.#relays = new RelayDirectory(parts.store)
     this.#resources = resources

@@ -1,3 +1,23 @@
+export type { Bulk, CopyOptions, CopySource, CopyTarget } from './bulk/bulk.ts'
+export type { BulkErrorCode, BulkFailure, BulkResult } from './bulk/bulk-result.ts'
+export type { BulkOrder, Cursor } from './bulk/cursor.ts'
+export type {
+  CopyFunction,
+  CopyOutcome,
+  CopyProgress,
+  CopyResult,
+  PageProgress,
+} from './bulk/event-copy.ts'
+export type {
+  BulkImportOptions,
+  BulkImportResult,
+  ImportCounts,
+  ImportedEvent,
+} from './bulk/event-import.ts'
+export { SyncPageError } from './bulk/event-stream.ts'
+export type { PageOptions } from './bulk/page-options.ts'
+export type { BulkPage } from './bulk/page-reader.ts'
+export type { RequestContext } from './bulk/request-context.ts'
 export type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 export { EventError, type EventErrorCode, type ReasonPrefix } from './event-error.ts'
 export { parseEvent } from './event-parser.ts'
