@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/kernel/logger.ts'
+import type { Progress } from '../../src/kernel/progress.ts'
 import { type Node, openNode } from '../../src/node/create-node.ts'
 import type { NostrEvent } from '../../src/planes/events/event.ts'
 import { frameProxy, type Treat } from '../helpers/frame-proxy.ts'
@@ -106,4 +107,31 @@ test('an event that waits to be sent and is deleted meanwhile is owed no longer'
   })
   await b.sync(request, options())
   assert.deepEqual((await b.relays())[0]?.links[0]?.outbox, { pending: 0, dead: 0 })
+})
+
+test('E-44 a live subscription that demands authentication is opened again after it', async () => {
+  await using folder = await temporaryFolder()
+  await using a = await openNodeIn(folder.join('a'))
+  await using b = await openNodeIn(folder.join('b'))
+  const url = await a.listen()
+  const live = Promise.withResolvers<void>()
+  const arrived = Promise.withResolvers<void>()
+  using _listener = b.events.onAccepted(() => arrived.resolve())
+  const stop = new AbortController()
+  const onProgress = ({ phase }: Progress) => {
+    if (phase === 'live') live.resolve()
+  }
+  const request = { url, direction: 'down', filter: { kinds: [1059] }, live: true } as const
+  const finished = b.sync(request, {
+    signal: AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]),
+    onProgress,
+  })
+  finished.catch(live.reject)
+  await live.promise
+  const wrap = giftWrap(b.identity.pubkey)
+  await a.import(asLines([wrap]), { verify: true, ...options() })
+  await arrived.promise
+  assert.deepEqual(await ids(b), [wrap.id])
+  stop.abort(new Error('test over'))
+  await finished
 })

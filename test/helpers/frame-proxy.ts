@@ -2,8 +2,13 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { WebSocket, WebSocketServer } from 'ws'
 
-/** `pass` it on, `drop` it, `cut` both connections instead, or answer its sender with these frames. */
-export type Treatment = 'pass' | 'drop' | 'cut' | { readonly answer: readonly string[] }
+/** `pass` it on, `drop` it, `cut` both connections instead, answer its sender, or pass on other frames in its place. */
+export type Treatment =
+  | 'pass'
+  | 'drop'
+  | 'cut'
+  | { readonly answer: readonly string[] }
+  | { readonly instead: readonly string[] }
 
 export interface FrameProxy extends AsyncDisposable {
   readonly url: string
@@ -32,7 +37,9 @@ export async function frameProxy(target: string, treat: Treat): Promise<FramePro
       const treatment = treat(frame, from, ++state.frames)
       if (treatment === 'cut') cut()
       else if (treatment === 'pass') receiver.send(frame)
-      else if (treatment !== 'drop') for (const answer of treatment.answer) sender.send(answer)
+      else if (treatment === 'drop') return
+      else if ('answer' in treatment) for (const answer of treatment.answer) sender.send(answer)
+      else for (const other of treatment.instead) receiver.send(other)
     }
     const toRelay = through('client', client, relay)
     client.on('message', (data) => void opened.then(() => toRelay(data)))

@@ -3,9 +3,12 @@ import type { Clock } from '../../../kernel/clock.ts'
 import type { Logger } from '../../../kernel/logger.ts'
 import { SyncError } from '../../../kernel/sync-error.ts'
 import { Watchdog } from '../../../kernel/watchdog.ts'
+import type { NostrEvent } from '../event.ts'
 import type { Filter } from '../filter.ts'
 import { elementSpans } from '../json-scan.ts'
 import type { Signer } from '../signer.ts'
+import { ClientAuth } from './client-auth.ts'
+import { type Deferred, handled } from './deferred.ts'
 import type { FetchResult, LiveSubscription, NegReply, PublishResult } from './relay-answer.ts'
 import { refusal } from './relay-answer.ts'
 import { parseRelayFrame, type RelayFrame, reasonPrefix } from './relay-frame.ts'
@@ -26,8 +29,6 @@ interface Subscription {
   readonly onClosed: (reason: string) => void
   readonly onFailure: (error: unknown) => void
 }
-
-type Deferred<T> = PromiseWithResolvers<T>
 
 /** Frames nobody asked for or nobody can read, before the peer is given up as broken. */
 const maxStrayFrames = 1_000
@@ -52,12 +53,14 @@ export class RelayClient implements AsyncDisposable {
   #lastId = 0
   #strays = 0
   #failure: unknown
-  #challenge: string | undefined
-  #authentication: Deferred<PublishResult> = handled()
+  readonly #auth: ClientAuth
   readonly #onAbort = () => this.#fail(this.#options.signal.reason)
 
   constructor(options: RelayClientOptions) {
     this.#options = options
+    const { url, signer, clock } = options
+    const send = (event: NostrEvent) => this.#sendForOk(event.id, JSON.stringify(['AUTH', event]))
+    this.#auth = new ClientAuth({ url, signer, clock, send })
     this.#reading = this.#read().catch((error: unknown) => this.#fail(error))
     options.signal.addEventListener('abort', this.#onAbort, { once: true })
     if (options.signal.aborted) this.#onAbort()
@@ -67,7 +70,7 @@ export class RelayClient implements AsyncDisposable {
   async fetch(filter: Filter, maxEvents: number, idleMs: number): Promise<FetchResult> {
     const first = await this.#fetchOnce(filter, maxEvents, idleMs)
     if (first.end !== 'closed' || reasonPrefix(first.reason) !== 'auth-required') return first
-    await this.authenticate()
+    await this.#auth.done()
     return this.#fetchOnce(filter, maxEvents, idleMs)
   }
 
@@ -101,23 +104,40 @@ export class RelayClient implements AsyncDisposable {
   /**
    * Opens a subscription that stays; resolves once the relay answered EOSE. Slow handling of an event holds back the
    * whole connection, and so the relay.
+   *
+   * @throws SyncError when the relay closes it instead
    */
   async subscribe(
     filter: Filter,
     onEvent: (raw: string) => void | Promise<void>,
     idleMs: number,
   ): Promise<LiveSubscription> {
+    const first = await this.#subscribeOnce(filter, onEvent, idleMs)
+    if (typeof first !== 'string') return first
+    if (reasonPrefix(first) !== 'auth-required') throw refusal(this.#options.url, 'a live REQ', first)
+    await this.#auth.done()
+    const second = await this.#subscribeOnce(filter, onEvent, idleMs)
+    if (typeof second === 'string') throw refusal(this.#options.url, 'a live REQ', second)
+    return second
+  }
+
+  /** @returns the relay's words when it closes the subscription before its EOSE */
+  async #subscribeOnce(
+    filter: Filter,
+    onEvent: (raw: string) => void | Promise<void>,
+    idleMs: number,
+  ): Promise<LiveSubscription | string> {
     const id = this.#nextId()
-    const opened = handled<void>()
+    const opened = handled<string | undefined>()
     const closed = handled<string>()
     using _watchdog = new Watchdog(this.#options.clock, idleMs, () =>
       opened.reject(this.#silence('a REQ', idleMs)),
     )
     this.#subscriptions.set(id, {
       onEvent,
-      onEose: () => opened.resolve(),
+      onEose: () => opened.resolve(undefined),
       onClosed: (reason) => {
-        opened.reject(refusal(this.#options.url, 'a live REQ', reason))
+        opened.resolve(reason)
         closed.resolve(reason)
       },
       onFailure: (error) => {
@@ -126,30 +146,29 @@ export class RelayClient implements AsyncDisposable {
       },
     })
     await this.#send(['REQ', id, filter])
-    await opened.promise
-    return {
-      closed: closed.promise,
-      close: async () => {
-        if (this.#subscriptions.delete(id)) await this.#send(['CLOSE', id]).catch(() => {})
-      },
+    const refused = await opened.promise
+    if (refused !== undefined) return refused
+    const close = async () => {
+      if (this.#subscriptions.delete(id)) await this.#send(['CLOSE', id]).catch(() => {})
     }
+    return { closed: closed.promise, close }
   }
 
   /** Sends one event; resolves with the relay's OK. There is no deadline here: the caller watches its whole window. */
   async publish(id: string, raw: string): Promise<PublishResult> {
-    const first = await this.#publishOnce(id, raw)
-    if (first.accepted || reasonPrefix(first.reason) !== 'auth-required' || this.#challenge === undefined)
-      return first
-    await this.authenticate()
-    return this.#publishOnce(id, raw)
+    const frame = `["EVENT",${raw}]`
+    const first = await this.#sendForOk(id, frame)
+    if (first.accepted || reasonPrefix(first.reason) !== 'auth-required') return first
+    await this.#auth.done()
+    return this.#sendForOk(id, frame)
   }
 
-  async #publishOnce(id: string, raw: string): Promise<PublishResult> {
+  async #sendForOk(id: string, frame: string): Promise<PublishResult> {
     this.#assertOpen()
     const deferred = handled<PublishResult>()
     this.#publishes.set(id, deferred)
     try {
-      await this.#options.channel.send(`["EVENT",${raw}]`)
+      await this.#options.channel.send(frame)
       return await deferred.promise
     } finally {
       this.#publishes.delete(id)
@@ -177,7 +196,7 @@ export class RelayClient implements AsyncDisposable {
   async negOpen(id: string, filter: Filter, hex: string, waitMs: number): Promise<NegReply> {
     const reply = await this.#negotiate(id, ['NEG-OPEN', id, filter, hex], waitMs)
     if (reply.kind !== 'error' || reasonPrefix(reply.reason) !== 'auth-required') return reply
-    await this.authenticate()
+    await this.#auth.done()
     return this.#negotiate(id, ['NEG-OPEN', id, filter, hex], waitMs)
   }
 
@@ -197,11 +216,6 @@ export class RelayClient implements AsyncDisposable {
     return this.#options.url
   }
 
-  /** Publishes still waiting for their OK. */
-  get unanswered(): number {
-    return this.#publishes.size
-  }
-
   /** Gives up waiting for every pending OK; each resolves as refused with `reason`. */
   expirePublishes(reason: string): void {
     for (const pending of this.#publishes.values()) pending.resolve({ accepted: false, reason })
@@ -219,23 +233,6 @@ export class RelayClient implements AsyncDisposable {
     } finally {
       this.#negotiations.delete(id)
     }
-  }
-
-  /**
-   * Waits until the relay accepted our AUTH (NIP-42); a challenge is answered as it arrives, so this only waits.
-   *
-   * @throws SyncError `peer/rejected` when the relay refuses our key or demands AUTH without ever sending a challenge
-   */
-  async authenticate(): Promise<void> {
-    const { clock, url } = this.#options
-    const pending = handled<PublishResult>()
-    using _watchdog = new Watchdog(clock, 10_000, () => {
-      const missing = this.#challenge === undefined ? 'sent no challenge' : 'did not answer ours'
-      pending.reject(new SyncError('peer/rejected', `${url} demands authentication but ${missing}`))
-    })
-    this.#authentication.promise.then(pending.resolve, pending.reject)
-    const { accepted, reason } = await pending.promise
-    if (!accepted) throw new SyncError('peer/rejected', `${url} refused our identity: ${reason}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -298,7 +295,7 @@ export class RelayClient implements AsyncDisposable {
       case 'NOTICE':
         return this.#notice(frame[1])
       case 'AUTH':
-        return this.#answerChallenge(frame[1])
+        return this.#auth.answer(frame[1])
       case 'COUNT':
         return this.#counts.get(frame[1])?.resolve(frame[2])
       case 'NEG-MSG':
@@ -317,32 +314,6 @@ export class RelayClient implements AsyncDisposable {
       only.resolve({ kind: 'unsupported', reason: text })
     }
     for (const count of this.#counts.values()) if (refusalWords.test(text)) count.resolve(undefined)
-  }
-
-  #answerChallenge(challenge: string): void {
-    const { signer, url, clock, channel, log } = this.#options
-    if (challenge === this.#challenge) return
-    // A second challenge replaces the first: who was accepted for the first must be accepted again.
-    if (this.#challenge !== undefined) this.#authentication = handled()
-    this.#challenge = challenge
-    const event = signer.sign({
-      kind: 22242,
-      created_at: Math.floor(clock.now() / 1000),
-      tags: [
-        ['relay', url],
-        ['challenge', challenge],
-      ],
-      content: '',
-    })
-    const answer = handled<PublishResult>()
-    const authentication = this.#authentication
-    this.#publishes.set(event.id, answer)
-    answer.promise.then((result) => {
-      this.#publishes.delete(event.id)
-      if (!result.accepted) log.warn('the relay refused our identity', { reason: result.reason })
-      authentication.resolve(result)
-    }, authentication.reject)
-    channel.send(JSON.stringify(['AUTH', event])).catch(answer.reject)
   }
 
   /** Counts what breaks the protocol; enough of it ends the connection. */
@@ -372,7 +343,7 @@ export class RelayClient implements AsyncDisposable {
     ]) {
       pending.reject(error)
     }
-    this.#authentication.reject(error)
+    this.#auth.fail(error)
     this.#subscriptions.clear()
   }
 
@@ -386,11 +357,4 @@ export class RelayClient implements AsyncDisposable {
   #nextId(): string {
     return `s${(++this.#lastId).toString(36)}`
   }
-}
-
-/** A deferred that may fail before anybody waits for it: the failure is still there for whoever comes, and no process dies of it. */
-function handled<T>(): Deferred<T> {
-  const deferred = Promise.withResolvers<T>()
-  deferred.promise.catch(() => {})
-  return deferred
 }
