@@ -112,3 +112,21 @@ test('a relay that keeps sending what no client understands is given up as broke
   assert.equal(run.state, 'waiting')
   assert.match(run.reason ?? '', /keeps sending/)
 })
+
+test('E-125 what the rules refuse for good is not fetched again in later runs, and the runs still complete', async () => {
+  await using folder = await temporaryFolder()
+  await using relay = await openNodeIn(folder.join('relay'))
+  await using node = await openNodeIn(folder.join('node'))
+  const [old, kept] = [author.write({ content: 'deleted here' }), author.write({ content: 'kept' })]
+  await relay.import(asLines([old, kept]), { verify: true, ...options() })
+  await node.import(asLines([author.write({ kind: 5, tags: [['e', old.id]] })]), {
+    verify: true,
+    ...options(),
+  })
+  const request = { url: await relay.listen(), direction: 'down', filter: {}, live: false } as const
+  const first = (await node.sync(request, options())).run.progress?.counters ?? {}
+  assert.deepEqual([first.accepted, first.rejected, first.refusedBefore], [1, 1, 0])
+  const { run } = await node.sync(request, options())
+  assert.equal(run.state, 'idle', run.reason ?? '')
+  assert.deepEqual([run.progress?.counters?.received, run.progress?.counters?.refusedBefore], [0, 1])
+})

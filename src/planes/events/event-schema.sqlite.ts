@@ -81,6 +81,15 @@ CREATE TABLE event_trees (
 ) STRICT;
 `
 
+/** Ids that peers keep offering although the rules refuse them for good; see `EventStore.refuseIn`. */
+const refused = `
+CREATE TABLE event_refusals (
+  id BLOB PRIMARY KEY NOT NULL,
+  until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX event_refusal_by_end ON event_refusals (until);
+`
+
 export const eventMigrations: readonly Migration<SqliteTx>[] = [
   {
     id: 'events-0001-create',
@@ -88,6 +97,12 @@ export const eventMigrations: readonly Migration<SqliteTx>[] = [
       tx.db.exec(tables)
       tx.db.exec(tombstones)
       tx.db.exec(trees)
+    },
+  },
+  {
+    id: 'events-0002-refused',
+    up(tx) {
+      tx.db.exec(refused)
     },
   },
 ]

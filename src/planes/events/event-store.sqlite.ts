@@ -5,6 +5,7 @@ import { fingerprintOf } from '../../negentropy/fingerprint.ts'
 import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 import { countMatches } from './event-count.sqlite.ts'
+import { bytesOf } from './event-key.sqlite.ts'
 import {
   expiredSql,
   knownAmong,
@@ -56,6 +57,9 @@ interface Staged {
 const maxUnswept = 10_000
 /** Events removed in one transaction of a sweep: writers wait no longer than that. */
 const sweepBatch = 1_000
+
+/** How long a refusal is remembered: longer than any schedule of syncs, and not for ever. */
+const refusalSeconds = 30 * 86_400
 
 /** Opens the events of a store, bringing its tables up to date first. */
 export async function createSqliteEventStore(
@@ -112,6 +116,21 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
     return this.#read((scope) => knownAmong(scope, ids))
   }
 
+  async refuseIn(tx: SqliteTx, ids: readonly string[]): Promise<void> {
+    const statement = tx.prepare(
+      'INSERT INTO event_refusals (id, until) VALUES (?, ?) ON CONFLICT DO UPDATE SET until = excluded.until',
+    )
+    for (const id of ids) statement.run(bytesOf(id), this.#now() + refusalSeconds)
+  }
+
+  refused(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.#store.read((tx) => {
+      const statement = tx.prepare('SELECT 1 FROM event_refusals WHERE id = ? AND until > ?')
+      const now = this.#now()
+      return new Set(ids.filter((id) => statement.get(bytesOf(id), now) !== undefined))
+    })
+  }
+
   get(ids: readonly string[]): Promise<readonly StoredEvent[]> {
     return this.#read((scope) => readById(scope, ids))
   }
@@ -159,6 +178,9 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
 
   async sweep(): Promise<number> {
     const now = this.#now()
+    await this.#store.transaction(
+      (tx) => void tx.prepare('DELETE FROM event_refusals WHERE until <= ?').run(now),
+    )
     for (let swept = 0; ; ) {
       const removed = await this.#store.transaction((tx) => {
         const rows = tx.prepare(expiredSql).all(now, sweepBatch)

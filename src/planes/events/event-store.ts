@@ -106,6 +106,14 @@ export interface EventStore<Tx> {
   putIn(tx: Tx, events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]>
   /** Of `ids`, those stored now. What duplicates are recognised by before they are hashed. */
   known(ids: readonly string[]): Promise<ReadonlySet<string>>
+  /**
+   * Remembers for 30 days that the rules refused these ids for good (superseded, deleted, vanished, expired), so that a
+   * peer that keeps offering them is not asked for them in every sync. Never for a bad signature: that says something
+   * about the copy, not about the event of that id.
+   */
+  refuseIn(tx: Tx, ids: readonly string[]): Promise<void>
+  /** Of `ids`, those refused for good lately. */
+  refused(ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Stored events by id, in no particular order; unknown and expired ones are missing. */
   get(ids: readonly string[]): Promise<readonly StoredEvent[]>
   page(request: PageRequest): Promise<EventPage>

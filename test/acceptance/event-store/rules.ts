@@ -28,6 +28,22 @@ export function rules<Tx>(name: string, open: OpenWorld<Tx>): void {
       assert.equal(await world.store.count([{ '#d': [''] }], everything), 0)
     })
 
+    it('E-125 a refusal is remembered for thirty days, only if its transaction commits, and not by the event itself', async () => {
+      await using world = await open()
+      const [kept, lost] = [hexId(1), hexId(2)]
+      await world.transaction((tx) => world.store.refuseIn(tx, [kept]))
+      const failing = world.transaction(async (tx) => {
+        await world.store.refuseIn(tx, [lost])
+        throw new Error('rolled back')
+      })
+      await assert.rejects(failing)
+      assert.deepEqual([...(await world.store.refused([kept, lost, hexId(3)]))], [kept])
+      assert.deepEqual(await world.store.put([asParsed(craft({ id: kept }))]), ['stored'])
+      await world.clock.advance(30 * 86_400_000)
+      await world.store.sweep()
+      assert.deepEqual([...(await world.store.refused([kept]))], [])
+    })
+
     it('E-142 only its author deletes an event, before or after it comes; the deletion itself stays', async () => {
       await using world = await open()
       const target = craft({ id: hexId(1) })

@@ -22,6 +22,8 @@ export interface Counters {
   accepted: number
   duplicate: number
   rejected: number
+  /** Ids the peer offers that were refused here before, and are not fetched again. */
+  refusedBefore: number
   /** Ids the peer offered and then did not deliver. */
   missing: number
   uploaded: number
@@ -36,6 +38,20 @@ export interface Counters {
   bytesReceived: number
 }
 
+/** By rules that hold whoever offers the event; a bad signature or a policy may be another one tomorrow. */
+function refusedForGood(results: readonly IngestResult[]): string[] {
+  return results.flatMap(({ id, outcome, code }) =>
+    id !== undefined && (forGood.has(outcome) || code === 'event/expired') ? [id] : [],
+  )
+}
+
+const forGood: ReadonlySet<IngestResult['outcome']> = new Set([
+  'superseded',
+  'deleted',
+  'vanished',
+  'expired',
+])
+
 /** Everything the steps of one attempt share. */
 export class AttemptState<Tx> {
   readonly session: EventsSession<Tx>
@@ -49,6 +65,7 @@ export class AttemptState<Tx> {
     accepted: 0,
     duplicate: 0,
     rejected: 0,
+    refusedBefore: 0,
     missing: 0,
     uploaded: 0,
     uploadDuplicate: 0,
@@ -127,6 +144,7 @@ export class AttemptState<Tx> {
     let results: readonly IngestResult[] = []
     await this.commit(async (tx) => {
       results = await this.ingest.commitIn(tx, checked)
+      await this.store.refuseIn(tx, refusedForGood(results))
     }, change)
     this.#count(results)
     return results

@@ -33,7 +33,10 @@ export class Download<Tx> {
   }
 
   /** Queues ids; waits while too many are queued. Throws what made a batch fail. */
-  async push(ids: readonly string[]): Promise<void> {
+  async push(offered: readonly string[]): Promise<void> {
+    const refused = await this.#state.store.refused(offered)
+    this.#state.counters.refusedBefore += refused.size
+    const ids = refused.size === 0 ? offered : offered.filter((id) => !refused.has(id))
     this.#state.outstanding += ids.length
     for (const id of ids) this.#queue.push(id)
     this.#pump()
