@@ -85,11 +85,16 @@ export function createBulk<Tx>(parts: BulkParts<Tx>): Bulk {
   }
 }
 
-function filterOf(source: CopySource, options: CopyOptions | undefined): BulkResult<unknown> {
-  const filter = source === 'local' ? options?.filter : source
-  if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
-    return failed('invalid_source', 'a source is a filter, { local: filter }, or "local" with a filter')
-  return { ok: true, value: source !== 'local' && 'local' in filter ? filter.local : filter }
+/** Still unchecked as a filter. */
+function filterOf(source: CopySource, options: CopyOptions | undefined): BulkResult<object> {
+  const bare: unknown = source === 'local' ? options?.filter : source
+  const filter = isObject(bare) && 'local' in bare ? bare.local : bare
+  if (isObject(filter)) return { ok: true, value: filter }
+  return failed('invalid_source', 'a source is a filter, { local: filter }, or "local" with a filter')
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function deliveryTo<Tx>(

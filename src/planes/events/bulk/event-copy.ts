@@ -20,9 +20,9 @@ export type CopyOutcome =
 
 /** `page`: read, not yet handed over. `imported`: taken by the target. `completed`: once, at the end of all pages. */
 export type CopyProgress =
-  | readonly [kind: 'page', info: PageProgress]
-  | readonly [kind: 'imported', info: ImportCounts & { readonly totals: CopyResult }]
-  | readonly [kind: 'completed', info: CopyResult]
+  | [kind: 'page', info: PageProgress]
+  | [kind: 'imported', info: ImportCounts & { readonly totals: CopyResult }]
+  | [kind: 'completed', info: CopyResult]
 
 export interface PageProgress extends Pick<BulkPage, 'rawCount' | 'nextCursor' | 'complete'> {
   /** How many the caller may see. */
