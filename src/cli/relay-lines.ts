@@ -11,9 +11,9 @@ export function relayLines({ peer, health, links }: RelayEntry, now: number): st
     const filter = link.scopeKey === '{}' ? 'everything' : link.scopeKey
     const how = link.live
       ? 'live'
-      : link.intervalMs === undefined
+      : link.schedule === undefined
         ? 'on demand'
-        : `every ${duration(link.intervalMs)}`
+        : `on schedule ${link.schedule}`
     lines.push(`  ${link.direction} ${filter}, ${how}: ${doing(run, now)}`)
     if (run.proof !== undefined) lines.push(`    ${proofLine(run.proof)}`)
     if (outbox.pending > 0) lines.push(`    ${number(outbox.pending)} events wait to be sent again`)

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { parseSchedule } from '../jobs/schedule.ts'
 import type { Direction } from '../kernel/link.ts'
 import type { RelayEntry } from '../node/relay-directory.ts'
 import type { Filter } from '../planes/events/filter.ts'
@@ -12,7 +13,7 @@ interface DefinitionOptions extends CommonOptions {
   readonly dir?: Direction
   readonly filter?: Filter[]
   readonly live?: boolean
-  readonly every?: number
+  readonly every?: string
   readonly enable?: boolean
   readonly disable?: boolean
 }
@@ -78,16 +79,21 @@ function definition(add: Command): Command {
     .addOption(directionOption(undefined))
     .option('--filter <json>', 'a NIP-01 filter; several make several links', collect)
     .option('--live', 'stay connected (the default without --every)')
-    .option('--every <seconds>', 'sync again so long after it caught up', secondsFrom)
+    .option(
+      '--every <schedule>',
+      'sync again by schedule: 5m, 03:00, or five cron fields (UTC)',
+      scheduleFrom,
+    )
     .option('--enable', 'let it run')
     .option('--disable', 'keep it, but do not run it')
 }
 
-function secondsFrom(text: string): number {
-  const seconds = Number(text)
-  if (!Number.isSafeInteger(seconds) || seconds < 1)
-    throw new InvalidArgumentError('a whole number of seconds, at least 1')
-  return seconds
+function scheduleFrom(text: string): string {
+  try {
+    return parseSchedule(text).text
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
 }
 
 function definitionFrom(url: string, options: DefinitionOptions) {
@@ -98,7 +104,7 @@ function definitionFrom(url: string, options: DefinitionOptions) {
     direction: dir,
     filters: filter,
     live: live ?? (every === undefined ? undefined : false),
-    intervalMs: every === undefined ? undefined : every * 1_000,
+    schedule: every,
     enabled: enable === true ? true : disable === true ? false : undefined,
   }
 }

@@ -23,8 +23,11 @@ export interface Link<Scope = unknown> {
   /** Stay connected after catching up. */
   readonly live: boolean
   readonly enabled: boolean
-  /** Milliseconds between attempts of a link that is caught up and not live; undefined: only on demand. */
-  readonly intervalMs: number | undefined
+  /**
+   * When a link that is caught up and not live is due again: an interval (`5m`), a daily time (`03:00`) or five cron
+   * fields, UTC. Undefined: only on demand. What the text means is up to `SchedulerOptions.nextRun`.
+   */
+  readonly schedule: string | undefined
 }
 
 export const linkId = (value: string): LinkId => value as LinkId

@@ -40,7 +40,8 @@ export type RunEvent =
       readonly kind: 'ended'
       readonly at: number
       readonly outcome: Outcome
-      readonly intervalMs: number | undefined
+      /** When the link's schedule is due next; undefined: only on demand. */
+      readonly nextAt: number | undefined
     }
   /** `delayMs` undefined: not retryable, or the policy gave up. */
   | {
@@ -86,7 +87,7 @@ export function step(run: RunRecord, event: RunEvent): RunRecord {
     case 'progress':
       return run.state === 'running' ? progressed(run, event.progress, event.at) : run
     case 'ended':
-      return run.state === 'running' ? ended(run, event.outcome, event.at, event.intervalMs) : run
+      return run.state === 'running' ? ended(run, event.outcome, event.at, event.nextAt) : run
     case 'failed':
       return run.state === 'running' ? failed(run, event) : run
     case 'cancelled':
@@ -111,13 +112,13 @@ function progressed(run: RunRecord, progress: Progress, at: number): RunRecord {
   return { ...run, progress, failures: 0, rebuilds: [], caughtUpAt: at, proof: progress.proof ?? run.proof }
 }
 
-function ended(run: RunRecord, outcome: Outcome, at: number, intervalMs: number | undefined): RunRecord {
+function ended(run: RunRecord, outcome: Outcome, at: number, nextAt: number | undefined): RunRecord {
   const rested: RunRecord = { ...run, state: 'idle', failures: 0, reason: undefined, finishedAt: at }
   switch (outcome.kind) {
     case 'caught-up':
       return {
         ...rested,
-        dueAt: intervalMs === undefined ? undefined : at + intervalMs,
+        dueAt: nextAt,
         caughtUpAt: at,
         proof: outcome.proof,
         rebuilds: [],

@@ -13,6 +13,8 @@ export interface SchedulerOptions<Tx> extends AttemptContext<Tx> {
   /** Unique per process: what leases are held under. */
   readonly owner: string
   readonly retry: RetryPolicy
+  /** The first time strictly after `after` (wall ms) at which a link's schedule is due; undefined: never again. */
+  readonly nextRun: (schedule: string, after: number) => number | undefined
   /** Attempts running at the same time; further due links wait. */
   readonly concurrency: number
   /** How often stored links are looked at for changes made elsewhere. Triggers and due times do not wait for it. */
@@ -237,7 +239,8 @@ export class Scheduler<Tx> implements AsyncDisposable {
       })
       if (outcome.kind === 'rebuild') await this.#dropCheckpoint(link, lease)
       await this.#health(peer, { kind: 'success', at: clock.now() })
-      return { kind: 'ended', at: clock.now(), outcome, intervalMs: link.intervalMs }
+      const at = clock.now()
+      return { kind: 'ended', at, outcome, nextAt: this.#nextAt(link, at) }
     } catch (error) {
       if (signal.aborted) return { kind: 'cancelled', at: clock.now() }
       const failure = asSyncError(error)
@@ -260,6 +263,10 @@ export class Scheduler<Tx> implements AsyncDisposable {
         delayMs: this.#delay(running.record, failure),
       }
     }
+  }
+
+  #nextAt({ schedule }: Link, after: number): number | undefined {
+    return schedule === undefined ? undefined : this.#options.nextRun(schedule, after)
   }
 
   #delay(record: RunRecord, failure: SyncError): number | undefined {
@@ -324,7 +331,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
 
 /** A live or repeating link that never ran is due at once; one that is neither only runs when asked. */
 function dueAt(link: Link, run: RunRecord): number | undefined {
-  if (!link.live && link.intervalMs === undefined) return undefined
+  if (!link.live && link.schedule === undefined) return undefined
   if (run.state !== 'idle' && run.state !== 'waiting') return undefined
   return run.dueAt ?? (run.startedAt === undefined ? 0 : undefined)
 }

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import { LocalScheduler } from '../jobs/local.ts'
-import { parseSchedule } from '../jobs/schedule.ts'
+import { nextRun, parseSchedule } from '../jobs/schedule.ts'
 import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
 import { defaultRetryPolicy } from '../kernel/retry.ts'
@@ -108,6 +108,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
       idleMs: config.sync.idleSeconds * 1_000,
       leaseMs: config.sync.leaseSeconds * 1_000,
       pollMs,
+      nextRun: (text, after) => nextRun(parseSchedule(text), new Date(after))?.getTime(),
     }),
   )
   return new Node(
@@ -264,7 +265,9 @@ export class Node implements NodeControl {
     if (own.some((mine) => normalizeRelayUrl(mine) === url)) {
       throw new SyncError('config/invalid', `${url} is this node itself`)
     }
-    const { filters } = definition
+    const { filters, schedule } = definition
+    // Throws for a text that is none, before anything is stored.
+    if (schedule !== undefined) parseSchedule(schedule)
     if (filters?.length === 0)
       throw new SyncError('config/invalid', 'a relay needs at least one filter; {} is everything')
     return filters === undefined

@@ -18,7 +18,8 @@ export interface RelayDefinition {
   /** Several filters are several links, each with its own checkpoint. Default: everything. */
   readonly filters?: readonly Filter[] | undefined
   readonly live?: boolean | undefined
-  readonly intervalMs?: number | undefined
+  /** Sync again when due after it caught up: `5m`, `03:00`, or five cron fields, UTC. */
+  readonly schedule?: string | undefined
   readonly enabled?: boolean | undefined
 }
 
@@ -74,7 +75,7 @@ export class RelayDirectory<Tx> {
         direction: definition.direction ?? first?.direction,
         filters: definition.filters ?? links.map((link) => (link.scope as { filter: Filter }).filter),
         live: definition.live ?? first?.live,
-        intervalMs: definition.intervalMs ?? first?.intervalMs,
+        schedule: definition.schedule ?? first?.schedule,
       }
       const changed: Peer = { ...peer, name: merged.name ?? url, enabled: merged.enabled ?? true }
       await this.#store.peers.put(tx, changed)
@@ -146,9 +147,9 @@ export class RelayDirectory<Tx> {
     const direction = definition.direction ?? 'both'
     for (const filter of definition.filters ?? [{}]) {
       const known = await links.find(tx, peer.id, 'events', direction, canonicalFilter(filter))
-      const live = definition.live ?? definition.intervalMs === undefined
-      const link = known ?? newLink(peer, direction, filter, live, definition.intervalMs)
-      await links.put(tx, { ...link, live, intervalMs: definition.intervalMs })
+      const live = definition.live ?? definition.schedule === undefined
+      const link = known ?? newLink(peer, direction, filter, live, definition.schedule)
+      await links.put(tx, { ...link, live, schedule: definition.schedule })
       kept.add(link.id)
     }
     return kept
@@ -184,7 +185,7 @@ function newLink(
   direction: Direction,
   filter: Filter,
   live: boolean,
-  intervalMs: number | undefined,
+  schedule: string | undefined,
 ): Link {
   return {
     id: linkId(randomUUID()),
@@ -195,6 +196,6 @@ function newLink(
     direction,
     live,
     enabled: true,
-    intervalMs,
+    schedule,
   }
 }

@@ -109,7 +109,7 @@ export function recordTests<Tx>(setup: StoreSetup<Tx>): void {
       direction: 'up',
       live: true,
       enabled: false,
-      intervalMs: 60_000,
+      schedule: '1m',
     })
     for (const expected of [full, link('l', 'p'), full]) {
       await store.transaction((tx) => store.links.put(tx, expected))

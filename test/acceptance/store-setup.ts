@@ -30,7 +30,7 @@ export function link(id: string, of: string, overrides: Partial<Link> = {}): Lin
     direction: 'both',
     live: false,
     enabled: true,
-    intervalMs: undefined,
+    schedule: undefined,
     ...overrides,
   }
 }

@@ -101,10 +101,10 @@ test('relays are added, shown, changed, listed and removed; status tells about e
   const relay = async (...args: string[]) => runCommand(['relay', ...args, '--data', folder.path, '--json'])
   const url = 'ws://127.0.0.1:1/'
   const added = JSON.parse(
-    (await relay('add', url, '--dir', 'down', '--filter', '{"kinds":[1]}', '--every', '60')).stdout,
+    (await relay('add', url, '--dir', 'down', '--filter', '{"kinds":[1]}', '--every', '1m')).stdout,
   )
   assert.equal(added.links[0].link.direction, 'down')
-  assert.equal(added.links[0].link.intervalMs, 60_000)
+  assert.equal(added.links[0].link.schedule, '1m')
   assert.equal((await relay('add', 'WS://127.0.0.1:1')).code, 1, 'another spelling of the same relay')
   const changed = JSON.parse((await relay('set', url, '--name', 'first', '--disable')).stdout)
   assert.equal(changed.peer.name, 'first')
@@ -155,7 +155,7 @@ test('demo ends by itself with equal counts and fingerprints, the real events am
 
 test('E-109 reset asks before it touches all relays, and does nothing on anything but yes', async () => {
   await using folder = await temporaryFolder()
-  await runCommand(['relay', 'add', 'ws://127.0.0.1:1', '--every', '60', '--data', folder.path])
+  await runCommand(['relay', 'add', 'ws://127.0.0.1:1', '--every', '1m', '--data', folder.path])
   const reset = async (args: readonly string[], input: string) =>
     JSON.parse((await runCommand(['reset', ...args, '--data', folder.path, '--json'], input)).stdout).reset
   for (const input of ['', 'n\n', 'yessir\n']) assert.equal(await reset([], input), 0)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { nextRun, parseSchedule } from '../../src/jobs/schedule.ts'
 import type { AnyPlane } from '../../src/kernel/attempt.ts'
 import { type Link, linkId } from '../../src/kernel/link.ts'
 import { silentLogger } from '../../src/kernel/logger.ts'
@@ -64,7 +65,7 @@ async function world(sync: Sync, overrides: Partial<Link> = {}) {
     direction: 'down',
     live: false,
     enabled: true,
-    intervalMs: undefined,
+    schedule: undefined,
     ...overrides,
   }
   await store.transaction(async (tx) => {
@@ -87,6 +88,7 @@ async function world(sync: Sync, overrides: Partial<Link> = {}) {
       idleMs: 60_000,
       leaseMs: 3_600_000,
       pollMs: 10_000,
+      nextRun: (schedule, after) => nextRun(parseSchedule(schedule), new Date(after))?.getTime(),
     })
   const notes = () =>
     store.read((tx) =>
@@ -255,7 +257,7 @@ test('K6 a link left running by a dead process is taken up again', async () => {
       yield transferring(0)
       return { kind: 'caught-up' }
     },
-    { intervalMs: 60_000 },
+    { schedule: '1m' },
   )
   await w.store.transaction(async (tx) => {
     const run = await w.store.links.run(tx, w.link.id)
@@ -309,4 +311,22 @@ test('what went wrong last stays in the health of the peer, also after it recove
 /** Resolves once something sleeps on the clock: the attempt has started and its watchdog waits. */
 async function untilSleeping(clock: FakeClock): Promise<void> {
   while (clock.sleeping < 2) await new Promise((resolve) => setImmediate(resolve))
+}
+
+for (const [schedule, due] of [
+  ['1m', '2026-01-01T00:01:00Z'],
+  ['03:00', '2026-01-01T03:00:00Z'],
+  ['30 * * * *', '2026-01-01T00:30:00Z'],
+] as const) {
+  test(`a link that caught up is due again by its schedule ${schedule}`, async () => {
+    await using w = await world(
+      async function* () {
+        yield transferring(0)
+        return { kind: 'caught-up' }
+      },
+      { schedule },
+    )
+    await using scheduler = w.scheduler()
+    assert.equal((await scheduler.runNow(w.link.id, options)).dueAt, Date.parse(due))
+  })
 }

@@ -47,7 +47,7 @@ CREATE TABLE links (
   scope TEXT,
   live INTEGER NOT NULL,
   enabled INTEGER NOT NULL,
-  interval_ms INTEGER,
+  schedule TEXT,
   UNIQUE (peer, plane, direction, scope_key)
 ) STRICT, WITHOUT ROWID;
 

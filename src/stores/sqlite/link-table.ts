@@ -7,12 +7,12 @@ import { fromJson, toJson } from './json-column.ts'
 import { isForeignKeyError, isUniqueError } from './sqlite-error.ts'
 import type { SqliteTx } from './sqlite-tx.ts'
 
-const columns = 'id, peer, plane, direction, scope_key, scope, live, enabled, interval_ms'
+const columns = 'id, peer, plane, direction, scope_key, scope, live, enabled, schedule'
 
 const putSql = `INSERT INTO links (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET peer = excluded.peer, plane = excluded.plane, direction = excluded.direction,
     scope_key = excluded.scope_key, scope = excluded.scope, live = excluded.live, enabled = excluded.enabled,
-    interval_ms = excluded.interval_ms`
+    schedule = excluded.schedule`
 
 const checkpointSql = `INSERT INTO link_checkpoints (link, checkpoint) VALUES (?, ?)
   ON CONFLICT (link) DO UPDATE SET checkpoint = excluded.checkpoint`
@@ -44,19 +44,10 @@ export class LinkTable implements LinkStore<SqliteTx> {
   }
 
   async put(tx: SqliteTx, link: Link): Promise<void> {
-    const { id, peer, plane, direction, scopeKey, scope, live, enabled, intervalMs } = link
+    const { id, peer, plane, direction, scopeKey, scope, live, enabled, schedule } = link
     const flags = [Number(live), Number(enabled)] as const
     try {
-      tx.prepare(putSql).run(
-        id,
-        peer,
-        plane,
-        direction,
-        scopeKey,
-        toJson(scope),
-        ...flags,
-        intervalMs ?? null,
-      )
+      tx.prepare(putSql).run(id, peer, plane, direction, scopeKey, toJson(scope), ...flags, schedule ?? null)
     } catch (error) {
       if (isForeignKeyError(error)) throw new SyncError('config/invalid', `there is no peer ${peer}`)
       if (!isUniqueError(error)) throw error
@@ -112,6 +103,6 @@ function toLink(row: Record<string, unknown> | undefined): Link | undefined {
     direction: row.direction as Direction,
     live: row.live === 1,
     enabled: row.enabled === 1,
-    intervalMs: row.interval_ms === null ? undefined : Number(row.interval_ms),
+    schedule: row.schedule === null ? undefined : String(row.schedule),
   }
 }
