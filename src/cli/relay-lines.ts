@@ -5,7 +5,7 @@ import { number, proofLine } from './progress-line.ts'
 /** A relay and its links for a person: what it is doing, how far it is, what went wrong last, when it tries again. */
 export function relayLines({ peer, health, links }: RelayEntry, now: number): string[] {
   const url = peer.addresses[0]?.value ?? ''
-  const state = peer.enabled ? healthState(health) : 'disabled'
+  const state = peer.enabled ? healthWords[healthState(health)] : 'disabled'
   const lines = [`${peer.name === url ? url : `${peer.name} (${url})`}: ${state}`]
   for (const { link, run, outbox } of links) {
     const filter = link.scopeKey === '{}' ? 'everything' : link.scopeKey
@@ -26,6 +26,13 @@ export function relayLines({ peer, health, links }: RelayEntry, now: number): st
   }
   return lines
 }
+
+const healthWords = {
+  unknown: 'not tried yet',
+  healthy: 'healthy',
+  failing: 'failing',
+  down: 'down',
+} as const
 
 function doing(run: RelayEntry['links'][number]['run'], now: number): string {
   const caughtUp =

@@ -68,6 +68,11 @@ export class Scheduler<Tx> implements AsyncDisposable {
     })
   }
 
+  /** Looks at the stored links now: one was added or changed. */
+  wake(): void {
+    this.#wake()
+  }
+
   onUpdate(listener: (update: LinkUpdate) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }

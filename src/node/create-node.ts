@@ -9,12 +9,14 @@ import { defaultRetryPolicy } from '../kernel/retry.ts'
 import { Scheduler } from '../kernel/scheduler.ts'
 import { SyncError } from '../kernel/sync-error.ts'
 import { type Bulk, createBulk } from '../planes/events/bulk/bulk.ts'
+import { normalizeRelayUrl } from '../planes/events/definition/relay-url.ts'
 import { createSqliteEventStore } from '../planes/events/event-store.sqlite.ts'
 import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { parseSyncFilter } from '../planes/events/filter-parser.ts'
 import { createIngest, type Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
+import { openWritePolicyPlugin } from '../planes/events/plugin/write-policy-plugin.ts'
 import { createRelay, type Relay } from '../planes/events/relay/relay.ts'
 import type { Signer } from '../planes/events/signer.ts'
 import { createEventsPlane } from '../planes/events/sync/events-plane.ts'
@@ -40,7 +42,6 @@ import { importEvents } from './import-events.ts'
 import { limitsFrom } from './limits-from.ts'
 import { version } from './package-file.ts'
 import { type RelayDefinition, RelayDirectory, type RelayEntry } from './relay-directory.ts'
-import { normalizeRelayUrl } from './relay-url.ts'
 
 /** Leases of a data directory belong to whoever holds its lock, so one name serves every process in turn. */
 const owner = 'data-directory'
@@ -84,7 +85,14 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
   const identity = await loadIdentity(directory)
   const events = opening.use(await createSqliteEventStore({ store, relayUrls, restrictedKinds, clock, log }))
   const verifier = opening.use(createWorkerVerifier({ workers: config.verifier.workers }))
-  const policy = createWritePolicy({ limits })
+  const { writePolicyPlugin } = config
+  const plugin =
+    writePolicyPlugin === undefined
+      ? undefined
+      : opening.use(
+          await openWritePolicyPlugin({ path: resolve(writePolicyPlugin), clock, random: Math.random, log }),
+        )
+  const policy = createWritePolicy({ limits, more: plugin && [plugin.policy] })
   const ingest = createIngest({ store: events, verifier, policy, limits, clock, relayUrls })
   const transport = opening.use(
     createWsTransport({ connectTimeoutMs: config.sync.connectTimeoutSeconds * 1_000 }),
@@ -194,7 +202,7 @@ export class Node implements NodeControl {
     { signal, onProgress }: SyncOptions,
   ): Promise<SyncReport> {
     const { scheduler } = this.#parts
-    const link = await this.#relays.onDemand(url, direction, filter)
+    const link = await this.#relays.onDemand(this.#foreign(url), direction, filter)
     using _progress = scheduler.onUpdate((update) => {
       if (update.link.id === link.id && update.run.progress !== undefined) onProgress(update.run.progress)
     })
@@ -218,7 +226,9 @@ export class Node implements NodeControl {
   }
 
   async addRelay(definition: RelayDefinition): Promise<RelayEntry> {
-    return this.#relays.add(this.#checked(definition))
+    const entry = await this.#relays.add(this.#checked(definition))
+    this.#parts.scheduler.wake()
+    return entry
   }
 
   async setRelay(definition: RelayDefinition): Promise<RelayEntry> {
@@ -227,6 +237,7 @@ export class Node implements NodeControl {
     const entry = await this.#relays.set(checked)
     // A running attempt follows the definition it started with; ending it lets the scheduler start the new one.
     for (const { link } of links) await this.#parts.scheduler.cancel(link.id)
+    this.#parts.scheduler.wake()
     return entry
   }
 
@@ -258,13 +269,17 @@ export class Node implements NodeControl {
     await this.#resources[Symbol.asyncDispose]()
   }
 
+  /** The normal form of a relay's URL. Throws `config/invalid` when the relay is this node itself. */
+  #foreign(text: string): string {
+    const url = normalizeRelayUrl(text)
+    const own = [...this.#parts.config.publicUrls, ...(this.#relay === undefined ? [] : [this.#relay.url])]
+    if (!own.some((mine) => normalizeRelayUrl(mine) === url)) return url
+    throw new SyncError('config/invalid', `${url} is this node itself`)
+  }
+
   #checked(definition: RelayDefinition): RelayDefinition {
-    const { limits, config } = this.#parts
-    const url = normalizeRelayUrl(definition.url)
-    const own = [...config.publicUrls, ...(this.#relay === undefined ? [] : [this.#relay.url])]
-    if (own.some((mine) => normalizeRelayUrl(mine) === url)) {
-      throw new SyncError('config/invalid', `${url} is this node itself`)
-    }
+    const { limits } = this.#parts
+    const url = this.#foreign(definition.url)
     const { filters, schedule } = definition
     // Throws for a text that is none, before anything is stored.
     if (schedule !== undefined) parseSchedule(schedule)

@@ -86,3 +86,14 @@ test('a stopped node takes up its relays again when it starts, from where it was
   await arrived
   assert.deepEqual(await b.count({}), await a.count({}))
 })
+
+test('E-20 a node is not its own relay', async () => {
+  await using folder = await temporaryFolder()
+  await using node = await openNodeIn(folder.join('a'))
+  const url = await node.listen()
+  const refused = { code: 'config/invalid', message: /is this node itself/ }
+  await assert.rejects(node.addRelay({ url: url.toUpperCase() }), refused)
+  const options = { signal: AbortSignal.timeout(10_000), onProgress: () => {} }
+  await assert.rejects(node.sync({ url, direction: 'both', filter: {}, live: false }, options), refused)
+  assert.deepEqual(await node.relays(), [])
+})

@@ -75,12 +75,10 @@ function limitation(limits: Limits) {
 export function landingPage(info: RelayInfo, url: string): string {
   return [
     info.name,
-    info.description,
+    ...(info.description ? [info.description] : []),
     '',
     `A Nostr relay (${supportedNips.map((nip) => `NIP-${nip}`).join(', ')}).`,
     `Connect to it with a Nostr client: ${url}`,
     '',
-  ]
-    .filter((line) => line !== undefined)
-    .join('\n')
+  ].join('\n')
 }
