@@ -1,6 +1,5 @@
 import type { NostrEvent } from '../event.ts'
-import type { PutOutcome } from '../event-store.ts'
-import type { Ingest, IngestResult } from '../ingest.ts'
+import type { Ingest, IngestOutcome, IngestResult } from '../ingest.ts'
 import type { EventSource } from '../write-policy.ts'
 import { type BulkResult, failed } from './bulk-result.ts'
 import { maxPageSize } from './page-options.ts'
@@ -33,7 +32,7 @@ export interface BulkImportResult extends ImportCounts {
 export interface ImportedEvent {
   /** As the event claims it; undefined when none could be made out. */
   readonly id: string | undefined
-  readonly outcome: PutOutcome | 'rejected'
+  readonly outcome: Exclude<IngestOutcome, 'failed'>
   /** The text of a relay's OK: empty, or `<prefix>: <message>`. */
   readonly message: string
 }
@@ -71,12 +70,12 @@ export async function importBatch<Tx>(
 function reportOf(results: readonly IngestResult[]): BulkResult<BulkImportResult> {
   const counts = { accepted: 0, duplicates: 0, rejected: 0 }
   const imported: ImportedEvent[] = []
-  for (const { id, accepted, outcome, reason } of results) {
+  for (const { id, outcome, reason } of results) {
     // Nothing is wrong with the event: counted as rejected, whoever copies would go on and leave it behind.
     if (outcome === 'failed') return failed('import_failed', reason)
-    if (!accepted) counts.rejected++
+    if (outcome === 'stored' || outcome === 'ephemeral') counts.accepted++
     else if (outcome === 'duplicate' || outcome === 'superseded') counts.duplicates++
-    else counts.accepted++
+    else counts.rejected++
     imported.push({ id, outcome, message: reason })
   }
   return { ok: true, value: { ...counts, results: imported } }
