@@ -128,6 +128,12 @@ export const configSchema = z.strictObject({
       'Kinds that only their author and the people named in their `p` tags may read, once authenticated. See decision 0009.',
     allowed: 'a list of at most 100 kinds from 0 to 65535; an empty list restricts nothing',
   }),
+  writePolicyPlugin: z.string().min(1).max(4_096).optional().register(settingInfo, {
+    description:
+      'A program that decides which events come in, by relay, sync and import alike. It speaks the line protocol of strfry plugins and gets no arguments.',
+    allowed: 'the path of an executable file',
+    defaultText: 'none',
+  }),
   limits: z.record(z.string(), z.int().min(0)).default({}).register(settingInfo, {
     description: 'Limits of the relay that differ from their defaults, by name.',
     allowed: 'names of limits with whole numbers from 0',

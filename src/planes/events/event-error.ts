@@ -29,6 +29,7 @@ export type EventErrorCode =
   | 'event/expired'
   | 'event/kind-refused'
   | 'event/protected'
+  | 'event/policy-refused'
   | 'event/deleted'
   | 'event/vanished'
   | 'event/vanish-elsewhere'

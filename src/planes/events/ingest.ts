@@ -18,8 +18,11 @@ export interface IngestContext extends Pick<PolicyContext, 'source' | 'remote'> 
   readonly trusted?: boolean | undefined
 }
 
-/** `rejected`: this event can never be accepted. `failed`: something of ours broke; the same event may do later. */
-export type IngestOutcome = PutOutcome | 'rejected' | 'failed'
+/**
+ * `rejected`: this event can never be accepted. `shadowed`: the same, but its sender is told that it was accepted.
+ * `failed`: something of ours broke; the same event may do later.
+ */
+export type IngestOutcome = PutOutcome | 'rejected' | 'shadowed' | 'failed'
 
 export interface IngestResult {
   /** As the event claims it; undefined when none could be made out. */
@@ -112,18 +115,21 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
     signal?.throwIfAborted()
     const ids = raws.map(peekId)
     const known = await this.#known(ids)
-    const checked: Checked[] = []
+    const pending: (Checked | Promise<Checked>)[] = []
     let characters = 0
     for (const [i, raw] of raws.entries()) {
       const id = ids[i]
-      if (id !== undefined && known.has(id)) checked.push(decided(id, 'duplicate'))
-      else checked.push(await this.#checkOne(raw, id, context))
+      if (id !== undefined && known.has(id)) pending.push(decided(id, 'duplicate'))
+      // Not one after the other: a policy may have to ask somebody who answers many questions as fast as one.
+      else pending.push(this.#checkOne(raw, id, context))
       characters += raw.length
       if (characters < charactersPerTurn) continue
       characters = 0
       await new Promise((resolve) => setImmediate(resolve))
       signal?.throwIfAborted()
     }
+    const checked = await Promise.all(pending)
+    signal?.throwIfAborted()
     const trusted = context.trusted === true && context.source === 'import'
     return trusted ? checked : this.#checkSignatures(checked, signal)
   }
@@ -165,13 +171,15 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
       assertEventId(parsed.event)
       const answer = policy(parsed.event, { source, remote, authenticated, relayUrls, nowSeconds })
       const refusal = answer instanceof Promise ? await answer : answer
-      return refusal === undefined ? { parsed } : rejected(parsed.event.id, refusal)
+      if (refusal === undefined) return { parsed }
+      return refusal instanceof EventError
+        ? rejected(parsed.event.id, refusal)
+        : undecided(parsed.event.id, refusal)
     } catch (error) {
       if (error instanceof EventError) return rejected(claimedId, error)
       // A policy that breaks on one event must not keep out the others.
       this.#log.error('a write policy failed', { error, source, id: claimedId })
-      const reason = 'error: the event could not be checked'
-      return { result: { id: claimedId, accepted: false, outcome: 'failed', reason } }
+      return undecided(claimedId, 'failed')
     }
   }
 
@@ -233,6 +241,11 @@ function result(id: string, outcome: PutOutcome): IngestResult {
 
 function decided(id: string, outcome: PutOutcome): Checked {
   return { result: result(id, outcome) }
+}
+
+function undecided(id: string | undefined, outcome: 'shadowed' | 'failed'): Checked {
+  const accepted = outcome === 'shadowed'
+  return { result: { id, accepted, outcome, reason: accepted ? '' : 'error: internal error' } }
 }
 
 function rejected(id: string | undefined, { code, reason }: EventError): Checked {

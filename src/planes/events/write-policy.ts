@@ -22,8 +22,11 @@ export interface PolicyContext {
   readonly nowSeconds: number
 }
 
-/** Why not; undefined: nothing against it. */
-export type Refusal = EventError | undefined
+/**
+ * Why not; undefined: nothing against it. `shadowed`: it is not stored, and its sender is told that it was. `failed`:
+ * nobody could tell; asking again later may help.
+ */
+export type Refusal = EventError | 'shadowed' | 'failed' | undefined
 
 /**
  * May this event come in? Asked after the id was checked and before the signature is: so a policy must not remember
