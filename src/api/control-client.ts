@@ -8,6 +8,7 @@ import type {
   ImportReport,
   NodeControl,
   NodeStatus,
+  PutServerRequest,
   SyncOptions,
   SyncReport,
   SyncRequest,
@@ -68,6 +69,10 @@ export class ControlClient implements NodeControl {
 
   setRelay(definition: RelayDefinition): Promise<RelayEntry> {
     return this.#call({ call: 'setRelay', definition: { ...definition } })
+  }
+
+  putServer(request: PutServerRequest): Promise<RelayEntry> {
+    return this.#call({ call: 'putServer', ...request, without: [...request.without] })
   }
 
   count(filter: Filter): Promise<SetFingerprint> {

@@ -18,6 +18,12 @@ export const callSchema = z.discriminatedUnion('call', [
   z.strictObject({ call: z.literal('addRelay'), definition: z.looseObject({ url: z.string() }) }),
   z.strictObject({ call: z.literal('setRelay'), definition: z.looseObject({ url: z.string() }) }),
   z.strictObject({
+    call: z.literal('putServer'),
+    server: z.unknown(),
+    profile: z.enum(['strict', 'open']),
+    without: z.array(z.string()),
+  }),
+  z.strictObject({
     call: z.literal('sync'),
     url: z.string(),
     direction: z.enum(['down', 'up', 'both']),

@@ -109,6 +109,8 @@ export class ControlServer implements AsyncDisposable {
         return node.addRelay(call.definition as RelayDefinition)
       case 'setRelay':
         return node.setRelay(call.definition as RelayDefinition)
+      case 'putServer':
+        return node.putServer(call)
       case 'count':
         return node.count(filterOf(call.filter))
       case 'sync':

@@ -5,6 +5,7 @@ import type { RelayEntry } from '../node/relay-directory.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command, directionOption, filterFrom } from './options.ts'
+import { relayImportCommand } from './relay-import.ts'
 import { relayLines } from './relay-lines.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -68,6 +69,7 @@ export function relayCommand(terminal: Terminal): Command {
         await terminal.result({ removed: url }, () => `Removed ${url}.`)
       }),
   )
+  relay.addCommand(relayImportCommand(terminal))
   return relay
 }
 

@@ -1,6 +1,7 @@
 import type { Direction } from '../kernel/link.ts'
 import type { Progress } from '../kernel/progress.ts'
 import type { RunRecord } from '../kernel/run.ts'
+import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import type { RelayDefinition, RelayEntry } from './relay-directory.ts'
@@ -21,11 +22,22 @@ export interface NodeControl extends AsyncDisposable {
   count(filter: Filter): Promise<SetFingerprint>
   addRelay(definition: RelayDefinition): Promise<RelayEntry>
   setRelay(definition: RelayDefinition): Promise<RelayEntry>
+  /** Adds a relay by its definition, or makes the one of the same id, without id of the same URL, what it says now. */
+  putServer(request: PutServerRequest): Promise<RelayEntry>
   removeRelay(url: string): Promise<void>
   relay(url: string): Promise<RelayEntry>
   /** Forgets how far the sync with a relay got, or with all of them; events and definitions stay. Answers how many links. */
   reset(url?: string): Promise<number>
   relays(): Promise<readonly RelayEntry[]>
+}
+
+export interface PutServerRequest {
+  /** Parrhesia's `put_server` map or, without `id`, the body of relay.rb's REST interface; not yet checked. */
+  readonly server: unknown
+  /** How strict a map is taken; a body is always taken as `open`. */
+  readonly profile: DefinitionProfile
+  /** Fields the node cannot honour and may leave out. Any other such field refuses the definition. */
+  readonly without: readonly string[]
 }
 
 export interface NodeStatus {

@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts'
 import { LocalScheduler } from '../jobs/local.ts'
 import { nextRun, parseSchedule } from '../jobs/schedule.ts'
 import { systemClock } from '../kernel/clock.ts'
+import type { Link } from '../kernel/link.ts'
 import type { Logger } from '../kernel/logger.ts'
 import { defaultRetryPolicy } from '../kernel/retry.ts'
 import { Scheduler } from '../kernel/scheduler.ts'
@@ -32,6 +33,7 @@ import type {
   ImportReport,
   NodeControl,
   NodeStatus,
+  PutServerRequest,
   SyncOptions,
   SyncReport,
   SyncRequest,
@@ -41,6 +43,7 @@ import { loadIdentity } from './identity.ts'
 import { importEvents } from './import-events.ts'
 import { limitsFrom } from './limits-from.ts'
 import { version } from './package-file.ts'
+import { putServer } from './put-server.ts'
 import { type RelayDefinition, RelayDirectory, type RelayEntry } from './relay-directory.ts'
 
 /** Leases of a data directory belong to whoever holds its lock, so one name serves every process in turn. */
@@ -241,6 +244,14 @@ export class Node implements NodeControl {
     return entry
   }
 
+  async putServer(request: PutServerRequest): Promise<RelayEntry> {
+    const { scheduler } = this.#parts
+    const cancel = (link: Link) => scheduler.cancel(link.id)
+    const entry = await putServer(request, { relays: this.#relays, selfUrls: this.#ownUrls(), cancel })
+    scheduler.wake()
+    return entry
+  }
+
   async removeRelay(url: string): Promise<void> {
     const { links } = await this.#relays.show(url)
     for (const { link } of links) await this.#parts.scheduler.cancel(link.id)
@@ -269,11 +280,14 @@ export class Node implements NodeControl {
     await this.#resources[Symbol.asyncDispose]()
   }
 
+  #ownUrls(): readonly string[] {
+    return [...this.#parts.config.publicUrls, ...(this.#relay === undefined ? [] : [this.#relay.url])]
+  }
+
   /** The normal form of a relay's URL. Throws `config/invalid` when the relay is this node itself. */
   #foreign(text: string): string {
     const url = normalizeRelayUrl(text)
-    const own = [...this.#parts.config.publicUrls, ...(this.#relay === undefined ? [] : [this.#relay.url])]
-    if (!own.some((mine) => normalizeRelayUrl(mine) === url)) return url
+    if (!this.#ownUrls().some((mine) => normalizeRelayUrl(mine) === url)) return url
     throw new SyncError('config/invalid', `${url} is this node itself`)
   }
 

@@ -11,6 +11,7 @@ export type {
   ImportReport,
   NodeControl,
   NodeStatus,
+  PutServerRequest,
   SyncOptions,
   SyncReport,
   SyncRequest,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { HealthRecord } from '../kernel/health.ts'
 import { unknownHealth } from '../kernel/health.ts'
 import { type Direction, type Link, linkId } from '../kernel/link.ts'
@@ -6,9 +7,11 @@ import { type Peer, peerId } from '../kernel/peer.ts'
 import { initialRun, type RunRecord } from '../kernel/run.ts'
 import type { Store } from '../kernel/store.ts'
 import { SyncError } from '../kernel/sync-error.ts'
+import { toLinks } from '../planes/events/definition/definition-links.ts'
+import { normalizeRelayUrl } from '../planes/events/definition/relay-url.ts'
+import type { ServerDefinition } from '../planes/events/definition/server-definition.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { canonicalFilter } from '../planes/events/filter-hash.ts'
-import { normalizeRelayUrl } from './relay-url.ts'
 
 /** What an operator says about one relay; everything but the URL has a default. */
 export interface RelayDefinition {
@@ -36,6 +39,9 @@ export interface LinkEntry {
   readonly checkpoint: unknown
 }
 
+/** How often relay.rb polls (spec events §4.6); a definition has no field for it. */
+const pollSchedule = '5m'
+
 /** The relays of the events plane as peers and links of the store. */
 export class RelayDirectory<Tx> {
   readonly #store: Store<Tx>
@@ -61,6 +67,51 @@ export class RelayDirectory<Tx> {
     })
   }
 
+  /**
+   * Makes the relay what its definition says; an equal one changes nothing. The definition is kept with the peer. Links that
+   * stay keep their checkpoints.
+   *
+   * @throws SyncError `config/invalid` when its URL belongs to another relay
+   */
+  async putDefinition(definition: ServerDefinition, name: string): Promise<RelayEntry> {
+    const { peers, links } = this.#store
+    const url = normalizeRelayUrl(definition.url)
+    return this.#store.transaction(async (tx) => {
+      const other = await peers.findByAddress(tx, 'ws', url)
+      if (other !== undefined && other.id !== definition.id)
+        throw new SyncError('config/invalid', `${url} is configured already, as ${other.name} (${other.id})`)
+      const known = await peers.get(tx, peerId(definition.id))
+      if (known !== undefined && isDeepStrictEqual(known.metadata.definition, definition))
+        return this.#entry(tx, known)
+      const peer: Peer = {
+        id: peerId(definition.id),
+        name,
+        addresses: [{ transport: 'ws', value: url }],
+        enabled: definition['enabled?'],
+        metadata: { ...known?.metadata, definition },
+      }
+      await peers.put(tx, peer)
+      // What was found complete at the old address says nothing about the new one.
+      if (known !== undefined && known.addresses[0]?.value !== url)
+        for (const link of await links.list(tx, peer.id)) await links.remove(tx, link.id)
+      const live = definition.mode !== 'poll'
+      const schedule = live ? undefined : pollSchedule
+      const kept = new Set<string>()
+      for (const { direction, filter } of toLinks(definition))
+        for (const id of await this.#putLinks(tx, peer, {
+          url,
+          direction,
+          filters: [filter],
+          live,
+          schedule,
+        }))
+          kept.add(id)
+      for (const link of await links.list(tx, peer.id))
+        if (!kept.has(link.id)) await links.remove(tx, link.id)
+      return this.#entry(tx, peer)
+    })
+  }
+
   /** Changes what `definition` names and leaves the rest; links that no longer belong to it are removed. */
   async set(definition: RelayDefinition): Promise<RelayEntry> {
     const url = normalizeRelayUrl(definition.url)
@@ -77,7 +128,9 @@ export class RelayDirectory<Tx> {
         live: definition.live ?? first?.live,
         schedule: definition.schedule ?? first?.schedule,
       }
-      const changed: Peer = { ...peer, name: merged.name ?? url, enabled: merged.enabled ?? true }
+      // What is changed by hand is no longer what its definition says; putting that again must not look like no change.
+      const { definition: _, ...metadata } = peer.metadata
+      const changed: Peer = { ...peer, name: merged.name ?? url, enabled: merged.enabled ?? true, metadata }
       await this.#store.peers.put(tx, changed)
       const kept = await this.#putLinks(tx, changed, merged)
       for (const link of links) if (!kept.has(link.id)) await this.#store.links.remove(tx, link.id)
@@ -90,6 +143,16 @@ export class RelayDirectory<Tx> {
     const normal = normalizeRelayUrl(url)
     await this.#store.transaction(async (tx) => {
       await this.#store.peers.remove(tx, (await this.#known(tx, normal)).id)
+    })
+  }
+
+  /** Undefined when neither this id nor this URL is known; the id comes first. */
+  find({ id, url }: { readonly id: string; readonly url: string }): Promise<RelayEntry | undefined> {
+    const { peers } = this.#store
+    return this.#store.read(async (tx) => {
+      const peer =
+        (await peers.get(tx, peerId(id))) ?? (await peers.findByAddress(tx, 'ws', normalizeRelayUrl(url)))
+      return peer && this.#entry(tx, peer)
     })
   }
 

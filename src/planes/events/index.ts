@@ -18,6 +18,22 @@ export { SyncPageError } from './bulk/event-stream.ts'
 export type { PageOptions } from './bulk/page-options.ts'
 export type { BulkPage } from './bulk/page-reader.ts'
 export type { RequestContext } from './bulk/request-context.ts'
+export { type DefinedLink, toLinks } from './definition/definition-links.ts'
+export { type DefinitionOptions, normalizeServer } from './definition/normalize-server.ts'
+export { fromRelayBody, type RelayBodyOptions, type RelayBodyResult } from './definition/relay-body.ts'
+export type {
+  AuthMode,
+  DefinitionErrorCode,
+  DefinitionIssue,
+  DefinitionProfile,
+  DefinitionResult,
+  FilterErrorCode,
+  RelayInfoMode,
+  ServerDefinition,
+  SyncMode,
+  TlsDefinition,
+} from './definition/server-definition.ts'
+export { parseServersFile, type ServerEntry } from './definition/servers-file.ts'
 export type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 export { EventError, type EventErrorCode, type ReasonPrefix } from './event-error.ts'
 export { parseEvent } from './event-parser.ts'

@@ -1,4 +1,4 @@
-import { SyncError } from '../kernel/sync-error.ts'
+import { SyncError } from '../../../kernel/sync-error.ts'
 
 /**
  * The form in which two spellings of one relay are equal (specs §2.5): lower-case scheme and host, no default port, at

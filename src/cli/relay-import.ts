@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { SyncError } from '../kernel/sync-error.ts'
+import type { RelayEntry } from '../node/relay-directory.ts'
+import { optionalFields } from '../node/supported-definition.ts'
+import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
+import { parseServersFile, type ServerEntry } from '../planes/events/definition/servers-file.ts'
+import { openControl } from './open-control.ts'
+import { type CommonOptions, command } from './options.ts'
+import type { Terminal } from './terminal.ts'
+
+interface ImportOptions extends CommonOptions {
+  readonly profile: DefinitionProfile
+  readonly without: readonly string[]
+}
+
+interface Report {
+  readonly imported: RelayEntry[]
+  /** By position in the file; `name` is the id or the URL, as far as there is one. */
+  readonly refused: { readonly at: number; readonly name: string; readonly message: string }[]
+}
+
+export function relayImportCommand(terminal: Terminal): Command {
+  return command('import', 'add or replace relays by definitions from a JSON file', terminal)
+    .argument('<file>', 'one definition, a list of them, or the sync_servers.json of Parrhesia')
+    .addOption(
+      new Option('--profile <profile>', 'open: key and TLS settings may be missing')
+        .choices(['strict', 'open'])
+        .default('strict'),
+    )
+    .addOption(
+      new Option('--without <fields...>', 'leave out what this node cannot do')
+        .choices(optionalFields)
+        .default([], 'nothing'),
+    )
+    .action(async (file: string, options: ImportOptions) => {
+      const entries = parseServersFile(await readFile(file, 'utf8'))
+      const { profile, without } = options
+      const report: Report = { imported: [], refused: [] }
+      await using node = await openControl(options)
+      for (const [at, { input, cursor }] of entries.entries()) {
+        try {
+          report.imported.push(await node.putServer({ server: input, profile, without }))
+        } catch (error) {
+          // One bad definition must not keep the others out; any other failure would meet them all.
+          if (!(error instanceof SyncError && error.code === 'config/invalid')) throw error
+          report.refused.push({ at, name: nameOf(input), message: error.message })
+          continue
+        }
+        if (cursor !== null) terminal.note(`${nameOf(input)}: ${cursorNote}`)
+      }
+      for (const { at, name, message } of report.refused)
+        terminal.note(`definition ${at + 1} ${name}: ${message}`)
+      await terminal.result(report, () => summary(report))
+      if (report.refused.length > 0) terminal.exitCode = 1
+    })
+}
+
+const cursorNote = 'its cursor proves nothing about older events; the first run compares everything'
+
+const summary = ({ imported, refused }: Report): string =>
+  `${imported.length} imported, ${refused.length} refused`
+
+function nameOf(input: ServerEntry['input']): string {
+  const { id, url } = (typeof input === 'object' && input !== null ? input : {}) as Record<string, unknown>
+  return String(id ?? url ?? '')
+}

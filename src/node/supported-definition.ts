@@ -1,0 +1,116 @@
+import { SyncError } from '../kernel/sync-error.ts'
+import type { ServerDefinition } from '../planes/events/definition/server-definition.ts'
+
+interface Unsupported {
+  readonly field: string
+  /** What the node does, whatever the field says. */
+  readonly instead: string
+  readonly isNeutral: (definition: ServerDefinition) => boolean
+  readonly without: (definition: ServerDefinition) => ServerDefinition
+}
+
+/** What a definition can say and this node cannot do. Each has one value that asks for nothing else than what it does. */
+const unsupported: readonly Unsupported[] = [
+  {
+    field: 'auth_pubkey',
+    instead: "a relay's key is not compared with its information document",
+    isNeutral: ({ auth_pubkey }) => auth_pubkey === null,
+    without: (definition) => ({ ...definition, auth_pubkey: null }),
+  },
+  {
+    field: 'relay_info_mode',
+    instead: 'the information document is fetched and nothing depends on it, as with "optional"',
+    isNeutral: ({ relay_info_mode }) => relay_info_mode === 'optional',
+    without: (definition) => ({ ...definition, relay_info_mode: 'optional' }),
+  },
+  {
+    field: 'mode',
+    instead: 'the way is found by asking the relay, and SYNC-PAGE is none of them',
+    isNeutral: ({ mode }) => mode !== 'sync_page',
+    without: (definition) => ({ ...definition, mode: 'auto' }),
+  },
+  {
+    field: 'overlap_window_seconds',
+    instead: 'the overlap is 300 seconds',
+    isNeutral: ({ overlap_window_seconds }) => overlap_window_seconds === 300,
+    without: (definition) => ({ ...definition, overlap_window_seconds: 300 }),
+  },
+  {
+    field: 'auth.mode',
+    instead: 'every challenge is answered, as with "on_challenge"',
+    isNeutral: ({ auth }) => auth.mode === 'on_challenge',
+    without: (definition) => ({ ...definition, auth: { ...definition.auth, mode: 'on_challenge' } }),
+  },
+  ...tls('pins', 'certificates are not pinned', []),
+  ...tls('require_pins', 'certificates are not pinned', false),
+  ...tls('ca_certfile', "the system's certificate authorities are trusted", null),
+  ...tls('client_certfile', 'no certificate of ours is shown', null),
+  ...tls('client_keyfile', 'no certificate of ours is shown', null),
+  ...tls('min_version', 'TLS 1.2 is the oldest', 'TLSv1.2'),
+  {
+    field: 'tls.hostname',
+    instead: "the certificate must be for the URL's host",
+    isNeutral: ({ tls: { hostname }, url }) => hostname === hostOf(url),
+    without: (definition) => ({
+      ...definition,
+      tls: { ...definition.tls, hostname: hostOf(definition.url) },
+    }),
+  },
+  {
+    field: 'backfill',
+    instead: 'stored events are always synced',
+    isNeutral: ({ backfill }) => backfill,
+    without: (definition) => ({ ...definition, backfill: true }),
+  },
+  {
+    field: 'config',
+    instead: 'of the settings of a relay only event_kinds has an effect',
+    isNeutral: ({ config }) => Object.keys(config).every((key) => key === 'event_kinds'),
+    without: (definition) => {
+      const { event_kinds: kinds } = definition.config
+      return { ...definition, config: kinds === undefined ? {} : { event_kinds: kinds } }
+    },
+  },
+]
+
+/** The fields {@link supportedDefinition} can do without. */
+export const optionalFields: readonly string[] = unsupported.map(({ field }) => field)
+
+/**
+ * The definition with the fields in `without` at the value the node honours.
+ *
+ * @throws SyncError `config/invalid` naming every other field that asks for what the node does not do: to drop in silence
+ *   what an operator relies on, a pinned certificate above all, would be worse than not to sync
+ */
+export function supportedDefinition(
+  definition: ServerDefinition,
+  without: readonly string[],
+): ServerDefinition {
+  let supported = definition
+  const refused: string[] = []
+  for (const { field, instead, isNeutral, without: neutral } of unsupported) {
+    if (isNeutral(supported)) continue
+    if (without.includes(field)) supported = neutral(supported)
+    else refused.push(`${field} cannot be honoured: ${instead}`)
+  }
+  if (refused.length === 0) return supported
+  const advice = 'take it out, or import with --without and its name'
+  throw new SyncError('config/invalid', `${definition.id}: ${refused.join('; ')} (${advice})`)
+}
+
+function tls<Field extends keyof ServerDefinition['tls']>(
+  field: Field,
+  instead: string,
+  neutral: ServerDefinition['tls'][Field],
+): readonly Unsupported[] {
+  return [
+    {
+      field: `tls.${field}`,
+      instead,
+      isNeutral: (definition) => String(definition.tls[field]) === String(neutral),
+      without: (definition) => ({ ...definition, tls: { ...definition.tls, [field]: neutral } }),
+    },
+  ]
+}
+
+const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')

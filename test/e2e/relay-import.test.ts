@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { loadConfig } from '../../src/config/load.ts'
+import { openNode } from '../../src/node/create-node.ts'
+import { runCommand } from '../helpers/command.ts'
+import { temporaryFolder } from '../helpers/temporary-folder.ts'
+
+const pin = { type: 'spki_sha256', value: Buffer.alloc(32, 7).toString('base64') }
+const parrhesia = (id: string) => ({
+  id,
+  url: `wss://${id}.example/relay`,
+  'enabled?': true,
+  auth_pubkey: 'ab'.repeat(32),
+  filters: [{ kinds: [5000] }],
+  tls: { mode: 'required', pins: [pin] },
+  metadata: { owner: id },
+})
+const dropped = ['--without', 'tls.pins', 'auth_pubkey', 'relay_info_mode']
+
+async function importing(folder: string, content: unknown, ...args: string[]) {
+  const file = join(folder, 'servers.json')
+  await writeFile(file, JSON.stringify(content))
+  const data = join(folder, 'data')
+  const result = await runCommand(['relay', 'import', file, '--data', data, '--json', ...args])
+  return { ...result, data, report: result.code === 2 ? undefined : JSON.parse(result.stdout || 'null') }
+}
+
+const open = async (path: string) =>
+  openNode(await loadConfig({ flags: { data: path, logLevel: 'error' } }), {})
+
+test('E-21 the sync_servers.json of Parrhesia becomes relays that are kept, without what cannot be honoured', async () => {
+  await using folder = await temporaryFolder()
+  const file = {
+    version: 2,
+    servers: { a: parrhesia('a'), b: parrhesia('b') },
+    runtime: { a: { state: 'running' }, b: { state: 'stopped' } },
+  }
+  const { code, report, data, stderr } = await importing(folder.path, file, ...dropped)
+  assert.equal(code, 0, stderr)
+  assert.equal(report.imported.length, 2)
+  const list = JSON.parse((await runCommand(['relay', 'list', '--data', data, '--json'])).stdout)
+  assert.deepEqual(
+    list.map(({ peer, links }: (typeof list)[number]) => [
+      peer.id,
+      peer.enabled,
+      peer.addresses[0].value,
+      peer.metadata.definition.metadata,
+      links.map(({ link }: (typeof links)[number]) => [link.direction, link.scopeKey, link.live]),
+    ]),
+    [
+      ['a', true, 'wss://a.example/relay', { owner: 'a' }, [['down', '{"kinds":[5000]}', true]]],
+      ['b', false, 'wss://b.example/relay', { owner: 'b' }, [['down', '{"kinds":[5000]}', true]]],
+    ],
+  )
+})
+
+test('a definition that asks for what the node cannot do is refused by name; the others are taken', async () => {
+  await using folder = await temporaryFolder()
+  const { code, report } = await importing(folder.path, [
+    parrhesia('a'),
+    { url: 'wss://body.example', config: { event_kinds: [1] }, direction: 'both' },
+    { url: 'http://x', foo: 1 },
+    { id: 'x', url: 'wss://x' },
+  ])
+  assert.equal(code, 1)
+  assert.equal(report.imported.length, 1)
+  assert.equal(report.imported[0].links[0].link.scopeKey, '{"kinds":[1]}')
+  const [pinned, body, loose] = report.refused
+  for (const field of ['tls.pins', 'auth_pubkey', 'relay_info_mode'])
+    assert.ok(pinned.message.includes(`${field} cannot be honoured`))
+  assert.match(
+    body.message,
+    /^Url must be a valid WebSocket URL \(ws:\/\/ or wss:\/\/\); Foo is not a known attribute$/,
+  )
+  assert.match(loose.message, /auth_pubkey must be .*\(invalid_auth_pubkey\); filters .*; tls must be given/)
+})
+
+const unsupported: [string, object][] = [
+  ['auth_pubkey', { auth_pubkey: 'ab'.repeat(32) }],
+  ['relay_info_mode', { relay_info_mode: 'disabled' }],
+  ['mode', { mode: 'sync_page' }],
+  ['overlap_window_seconds', { overlap_window_seconds: 60 }],
+  ['auth.mode', { auth: { mode: 'on_required' } }],
+  ['tls.pins', { tls: { pins: [pin] } }],
+  ['tls.ca_certfile', { tls: { ca_certfile: '/ca.pem' } }],
+  ['tls.min_version', { tls: { min_version: 'TLSv1.3' } }],
+  ['tls.hostname', { tls: { hostname: 'other.example' } }],
+  ['backfill', { backfill: false }],
+  ['config', { config: { batch_size: 5 } }],
+]
+test('every field that cannot be honoured is refused unless it is left out by name', async () => {
+  await using folder = await temporaryFolder()
+  await using node = await open(folder.path)
+  for (const [field, change] of unsupported) {
+    const server = { id: 'a', url: 'wss://a.example', ...change }
+    const put = (without: string[]) => node.putServer({ server, profile: 'open', without })
+    await assert.rejects(put([]), {
+      code: 'config/invalid',
+      message: new RegExp(`${field} cannot be honoured`),
+    })
+    assert.equal((await put([field])).peer.id, 'a')
+  }
+})
+
+test('E-11 E-12 E-14 a definition put again changes what it changes and nothing else', async () => {
+  await using folder = await temporaryFolder()
+  await using node = await open(folder.path)
+  const server = { id: 'a', url: 'wss://a.example', filters: [{ kinds: [1] }, { kinds: [7] }] }
+  const put = (change: object) =>
+    node.putServer({ server: { ...server, ...change }, profile: 'open', without: [] })
+  const first = await put({})
+  assert.deepEqual(await put({}), first)
+  await assert.rejects(put({ filters: [] }), { code: 'config/invalid', message: /empty_filters/ })
+  await assert.rejects(put({ id: 'b' }), { code: 'config/invalid', message: /configured already/ })
+  assert.deepEqual(await node.relays(), [first])
+
+  const changed = await put({ filters: [{ kinds: [1] }, { kinds: [9] }], notes: 'x' })
+  const ids = (entry: typeof first) => new Map(entry.links.map(({ link }) => [link.scopeKey, link.id]))
+  assert.equal(ids(changed).get('{"kinds":[1]}'), ids(first).get('{"kinds":[1]}'))
+  assert.deepEqual([...ids(changed).keys()].sort(), ['{"kinds":[1]}', '{"kinds":[9]}'])
+  const polled = await put({ mode: 'poll' })
+  assert.deepEqual(
+    polled.links.map(({ link }) => [link.live, link.schedule]),
+    [
+      [false, '5m'],
+      [false, '5m'],
+    ],
+  )
+  const moved = await put({ url: 'wss://moved.example' })
+  assert.ok(!polled.links.some(({ link }) => moved.links.some((now) => now.link.id === link.id)))
+})
+
+test('a relay changed by hand takes its definition again, and a body finds its relay by URL', async () => {
+  await using folder = await temporaryFolder()
+  await using node = await open(folder.path)
+  const put = (server: object) => node.putServer({ server, profile: 'open', without: [] })
+  const body = { url: 'wss://A.example', direction: 'up' }
+  const { peer } = await put(body)
+  assert.equal(peer.name, 'wss://a.example/')
+  const byHand = await node.setRelay({ url: 'wss://a.example', direction: 'both' })
+  assert.deepEqual([byHand.links[0]?.link.direction, byHand.peer.metadata], ['both', {}])
+  const again = await put(body)
+  assert.equal(again.peer.id, peer.id)
+  assert.deepEqual(
+    again.links.map(({ link }) => link.direction),
+    ['up'],
+  )
+  await assert.rejects(put({ id: 'other', url: 'wss://a.example/' }), { message: /configured already/ })
+})
+
+test('a file that cannot be read as definitions is one error', async () => {
+  await using folder = await temporaryFolder()
+  const { code, stderr } = await importing(folder.path, { version: 3, servers: {} })
+  assert.equal(code, 1)
+  assert.match(stderr, /only version 2 is known, not 3/)
+})
