@@ -134,7 +134,7 @@ describe('what a plugin answers', () => {
   it('is matched by id, with no more in flight than allowed, in whatever order it comes', async () => {
     // It answers only when eight wait, the last first: asked one by one it would never answer.
     const body = `(globalThis.open ??= []).push(request)
-      if (open.length > 8) process.exit(9)
+      if (open.length > 8) throw new Error('asked too much at once')
       if (open.length === 8) for (const { event } of open.splice(0).reverse())
         say({ id: event.id, action: 'reject', msg: 'pow: ' + event.content })`
     await using world = await setup(answering(body), { maxInFlight: 8 })
@@ -177,7 +177,7 @@ describe('a plugin that misbehaves', () => {
   it('is left alone between crashes, longer each time, and costs nothing meanwhile', async () => {
     const clock = new FakeClock()
     await using world = await setup(
-      `require('node:fs').appendFileSync(__filename + '.starts', 'x'); process.exit(3)`,
+      `require('node:fs').appendFileSync(__filename + '.starts', 'x'); process.exitCode = 3`,
       { clock, random: () => 1, graceMs: 0 },
     )
     const starts = () => readFileSync(`${world.path}.starts`, 'utf8').length
