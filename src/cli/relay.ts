@@ -6,6 +6,7 @@ import type { Filter } from '../planes/events/filter.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command, directionOption, filterFrom } from './options.ts'
 import { relayImportCommand } from './relay-import.ts'
+import { relayImportRouterCommand } from './relay-import-router.ts'
 import { relayLines } from './relay-lines.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -70,6 +71,7 @@ export function relayCommand(terminal: Terminal): Command {
       }),
   )
   relay.addCommand(relayImportCommand(terminal))
+  relay.addCommand(relayImportRouterCommand(terminal))
   return relay
 }
 
