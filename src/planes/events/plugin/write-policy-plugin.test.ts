@@ -245,6 +245,24 @@ describe('the life of a plugin', () => {
     assert.equal(await world.ask(event(3)), 'pow: new')
   })
 
+  it('an old version that still owes an answer gives it, or ends with the node', async () => {
+    const clock = new FakeClock()
+    const old = `if (count === 1) say({ id, action: 'reject', msg: 'pow: ' + process.pid })
+      if (count === 3) say({ id: request.event.content, action: 'reject', msg: 'pow: late' })`
+    await using world = await setup(answering(old), { clock })
+    const pid = Number((await world.ask(event(1))).replace('pow: ', ''))
+    const owed = [world.ask(event(2)), world.ask(event(3, event(2).id))]
+    assert.equal(await owed[0], 'pow: late')
+    await world.write(answering(`say({ id, action: 'accept' })`))
+    await utimes(world.path, new Date(), new Date(Date.now() + 60_000))
+    await clock.advance(1_000)
+    assert.equal(await world.ask(event(4)), 'accepted')
+    assert.equal(ended(pid), false)
+    await world.plugin[Symbol.asyncDispose]()
+    assert.equal(ended(pid), true)
+    assert.equal(await owed[1], 'failed')
+  })
+
   for (const deaf of [false, true]) {
     it(`it ends with the node${deaf ? ', even one that will not listen' : ''}`, async () => {
       const ignore = deaf ? `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);` : ''

@@ -65,7 +65,7 @@ class PluginKeeper implements WritePolicyPlugin {
   readonly #options: WritePolicyPluginOptions
   readonly #log: Logger
   readonly #waiting: (() => void)[] = []
-  readonly #retiring = new Set<Promise<void>>()
+  readonly #retiring = new Set<PluginProcess>()
   #inFlight = 0
   #process: PluginProcess | undefined
   #failures = 0
@@ -81,8 +81,8 @@ class PluginKeeper implements WritePolicyPlugin {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    await this.#process?.[Symbol.asyncDispose]()
-    await Promise.all(this.#retiring)
+    const processes = [...this.#retiring, ...(this.#process === undefined ? [] : [this.#process])]
+    await Promise.all(processes.map((plugin) => plugin[Symbol.asyncDispose]()))
   }
 
   async #decide(event: NostrEvent, context: PolicyContext): Promise<Refusal> {
@@ -140,8 +140,8 @@ class PluginKeeper implements WritePolicyPlugin {
     const old = this.#process
     this.#process = undefined
     if (old === undefined) return
-    const retired = old.retire().finally(() => this.#retiring.delete(retired))
-    this.#retiring.add(retired)
+    this.#retiring.add(old)
+    void old.retire().finally(() => this.#retiring.delete(old))
   }
 
   /** The process to ask, started if need be; undefined while none may be started. */
