@@ -11,7 +11,7 @@ const ranges: Readonly<Record<string, readonly [min: number, max: number]>> = {
   reconnect_delay_seconds: [1, 3_600],
   max_reconnect_attempts: [1, 1_000],
   backfill_since_hours: [1, 876_000],
-  // 0 leaves the size of messages to the other side; negentropy itself needs 4096.
+  // Below 4096 bytes a message of negentropy has no room for an answer.
   negentropy_frame_size: [4_096, 500_000],
   negentropy_chunk_hours: [1, 876_000],
   polling_chunk_hours: [1, 876_000],
