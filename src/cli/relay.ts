@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { parseSchedule } from '../jobs/schedule.ts'
 import type { Direction } from '../kernel/link.ts'
@@ -18,6 +19,12 @@ interface DefinitionOptions extends CommonOptions {
   readonly every?: string
   readonly enable?: boolean
   readonly disable?: boolean
+  readonly caFile?: string
+  readonly clientCert?: string
+  readonly clientKey?: string
+  readonly tlsHostname?: string
+  readonly pin?: string[]
+  readonly tlsDefault?: boolean
 }
 
 export function relayCommand(terminal: Terminal): Command {
@@ -77,6 +84,9 @@ export function relayCommand(terminal: Terminal): Command {
 
 function definition(add: Command): Command {
   const collect = (text: string, previous: Filter[] = []) => [...previous, filterFrom(text)]
+  const pins = (text: string, previous: string[] = []) => [...previous, text]
+  // The node that reads the file may run in another folder.
+  const absolute = (path: string) => resolve(path)
   return add
     .argument('<url>', 'ws:// or wss://')
     .option('--name <name>', 'what you call it')
@@ -90,6 +100,12 @@ function definition(add: Command): Command {
     )
     .option('--enable', 'let it run')
     .option('--disable', 'keep it, but do not run it')
+    .option('--ca-file <pem>', 'the only certificate authorities that count for it', absolute)
+    .option('--client-cert <pem>', 'our certificate for it, with --client-key', absolute)
+    .option('--client-key <pem>', 'the key of our certificate', absolute)
+    .option('--tls-hostname <name>', 'the name its certificate carries, if not the host of the URL')
+    .option('--pin <sha256>', 'base64 of the SHA-256 of a public key it must show; several allow any', pins)
+    .option('--tls-default', 'drop its TLS settings')
 }
 
 function scheduleFrom(text: string): string {
@@ -110,5 +126,20 @@ function definitionFrom(url: string, options: DefinitionOptions) {
     live: live ?? (every === undefined ? undefined : false),
     schedule: every,
     enabled: enable === true ? true : disable === true ? false : undefined,
+    tls: tlsFrom(options),
   }
+}
+
+function tlsFrom({ caFile, clientCert, clientKey, tlsHostname, pin, tlsDefault }: DefinitionOptions) {
+  const named = {
+    ...(tlsHostname !== undefined && { hostname: tlsHostname }),
+    ...(caFile !== undefined && { caCertFile: caFile }),
+    ...(clientCert !== undefined && { clientCertFile: clientCert }),
+    ...(clientKey !== undefined && { clientKeyFile: clientKey }),
+    ...(pin !== undefined && { pins: pin }),
+  }
+  const some = Object.keys(named).length > 0
+  if (tlsDefault !== true) return some ? named : undefined
+  if (some) throw new InvalidArgumentError('--tls-default drops the TLS settings; give it without any')
+  return null
 }

@@ -6,6 +6,27 @@ export interface Address {
   /** Names the transport that can dial it: `ws`, `http`, `iroh`, `memory`. */
   readonly transport: string
   readonly value: string
+  /** For an address that is reached over TLS. Default: the host of the address, and the system's certificate authorities. */
+  readonly tls?: TlsSettings
+}
+
+/**
+ * How to know a peer by its certificate, on top of what TLS checks by itself. Files are PEM, by absolute path, and read anew
+ * for every connection: replacing one needs no restart.
+ */
+export interface TlsSettings {
+  /** The name the certificate must carry, and the one asked for (SNI), where that is not the host of the address. */
+  readonly hostname?: string
+  /** The only certificate authorities that count for this peer. */
+  readonly caCertFile?: string
+  /** Ours, for a peer that asks who we are; with `clientKeyFile` or not at all. */
+  readonly clientCertFile?: string
+  readonly clientKeyFile?: string
+  /**
+   * Base64 of the SHA-256 over a SubjectPublicKeyInfo (32 bytes). One of them must be the key of the peer's certificate or
+   * of one that issued it; several allow for a change of keys.
+   */
+  readonly pins?: readonly string[]
 }
 
 /** Someone we exchange data with. Says nothing about which data. */

@@ -27,6 +27,7 @@ import { createWritePolicy } from '../planes/events/write-policy.ts'
 import { createSqliteStore, type SqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import { readDocument } from '../transports/document.ts'
 import { createWsTransport } from '../transports/ws.ts'
 import type {
   ImportOptions,
@@ -45,6 +46,7 @@ import { limitsFrom } from './limits-from.ts'
 import { version } from './package-file.ts'
 import { putServer } from './put-server.ts'
 import { type RelayDefinition, RelayDirectory, type RelayEntry } from './relay-directory.ts'
+import { tlsSettings } from './tls-settings.ts'
 
 /** Leases of a data directory belong to whoever holds its lock, so one name serves every process in turn. */
 const owner = 'data-directory'
@@ -100,7 +102,14 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
   const transport = opening.use(
     createWsTransport({ connectTimeoutMs: config.sync.connectTimeoutSeconds * 1_000 }),
   )
-  const plane = createEventsPlane({ store: events, ingest, signer: identity, limits, migrations: [] })
+  const plane = createEventsPlane({
+    store: events,
+    ingest,
+    signer: identity,
+    limits,
+    readDocument,
+    migrations: [],
+  })
   const scheduler = opening.use(
     new Scheduler<SqliteTx>({
       store,
@@ -229,15 +238,18 @@ export class Node implements NodeControl {
   }
 
   async addRelay(definition: RelayDefinition): Promise<RelayEntry> {
-    const entry = await this.#relays.add(this.#checked(definition))
+    const checked = this.#checked(definition)
+    const tls = await tlsSettings(checked.url, undefined, checked.tls)
+    const entry = await this.#relays.add({ ...checked, tls })
     this.#parts.scheduler.wake()
     return entry
   }
 
   async setRelay(definition: RelayDefinition): Promise<RelayEntry> {
     const checked = this.#checked(definition)
-    const { links } = await this.#relays.show(checked.url)
-    const entry = await this.#relays.set(checked)
+    const { peer, links } = await this.#relays.show(checked.url)
+    const tls = await tlsSettings(checked.url, peer.addresses[0]?.tls, checked.tls)
+    const entry = await this.#relays.set({ ...checked, tls })
     // A running attempt follows the definition it started with; ending it lets the scheduler start the new one.
     for (const { link } of links) await this.#parts.scheduler.cancel(link.id)
     this.#parts.scheduler.wake()

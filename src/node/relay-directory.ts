@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { HealthRecord } from '../kernel/health.ts'
 import { unknownHealth } from '../kernel/health.ts'
 import { type Direction, type Link, linkId } from '../kernel/link.ts'
-import { type Peer, peerId } from '../kernel/peer.ts'
+import { type Peer, peerId, type TlsSettings } from '../kernel/peer.ts'
 import { initialRun, type RunRecord } from '../kernel/run.ts'
 import type { Store } from '../kernel/store.ts'
 import { SyncError } from '../kernel/sync-error.ts'
@@ -24,6 +24,8 @@ export interface RelayDefinition {
   /** Sync again when due after it caught up: `5m`, `03:00`, or five cron fields, UTC. */
   readonly schedule?: string | undefined
   readonly enabled?: boolean | undefined
+  /** How to know the relay by its certificate. A change names the settings it changes; null goes back to the default. */
+  readonly tls?: TlsSettings | null | undefined
 }
 
 export interface RelayEntry {
@@ -130,7 +132,14 @@ export class RelayDirectory<Tx> {
       }
       // What is changed by hand is no longer what its definition says; putting that again must not look like no change.
       const { definition: _, ...metadata } = peer.metadata
-      const changed: Peer = { ...peer, name: merged.name ?? url, enabled: merged.enabled ?? true, metadata }
+      const addresses = definition.tls === undefined ? peer.addresses : addressesOf(url, definition.tls)
+      const changed: Peer = {
+        ...peer,
+        name: merged.name ?? url,
+        enabled: merged.enabled ?? true,
+        addresses,
+        metadata,
+      }
       await this.#store.peers.put(tx, changed)
       const kept = await this.#putLinks(tx, changed, merged)
       for (const link of links) if (!kept.has(link.id)) await this.#store.links.remove(tx, link.id)
@@ -233,11 +242,15 @@ export class RelayDirectory<Tx> {
   }
 }
 
-function newPeer(url: string, { name, enabled }: RelayDefinition): Peer {
+function addressesOf(url: string, tls: TlsSettings | null | undefined): Peer['addresses'] {
+  return [{ transport: 'ws', value: url, ...(tls && { tls }) }]
+}
+
+function newPeer(url: string, { name, enabled, tls }: RelayDefinition): Peer {
   return {
     id: peerId(randomUUID()),
     name: name ?? url,
-    addresses: [{ transport: 'ws', value: url }],
+    addresses: addressesOf(url, tls),
     enabled: enabled ?? true,
     metadata: {},
   }

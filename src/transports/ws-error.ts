@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { SyncError, type SyncErrorCode } from '../kernel/sync-error.ts'
+import { tlsError } from './tls-error.ts'
 
 /** Close frames that mean "I am done", as opposed to "something is wrong": normal, going away, no code given. */
 const orderly: ReadonlySet<number> = new Set([1000, 1001, 1005])
@@ -82,6 +83,9 @@ export function upgradeError(remote: string, response: IncomingMessage, now: num
 
 /** What a failed connection or a broken stream means. `error` is what `ws`, TLS or the socket reported. */
 export function connectionError(remote: string, error: unknown, maxPayload: number): SyncError {
+  if (error instanceof SyncError) return error
+  const certificate = tlsError(remote, error)
+  if (certificate !== undefined) return certificate
   const code = codeOf(error)
   if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH')
     return new SyncError(
@@ -93,12 +97,6 @@ export function connectionError(remote: string, error: unknown, maxPayload: numb
     return new SyncError('peer/protocol', `${remote} broke the WebSocket protocol: ${textOf(error)}`, {
       cause: error,
     })
-  if (certificateCodes.has(code) || code.startsWith('ERR_TLS_CERT'))
-    return new SyncError(
-      'peer/rejected',
-      `the certificate of ${remote} is not trusted (${code}): ${textOf(error)}; it must be renewed, or pinned here`,
-      { cause: error },
-    )
   const hint = hints[code]
   return new SyncError(
     'peer/unreachable',
@@ -106,18 +104,6 @@ export function connectionError(remote: string, error: unknown, maxPayload: numb
     { cause: error },
   )
 }
-
-const certificateCodes: ReadonlySet<string> = new Set([
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_REVOKED',
-  'CERT_UNTRUSTED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-])
 
 const hints: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there; is the peer running?',

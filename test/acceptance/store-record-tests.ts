@@ -15,7 +15,7 @@ export function recordTests<Tx>(setup: StoreSetup<Tx>): void {
     await using world = await setup()
     const { store } = world
     const addresses = [
-      { transport: 'ws', value: 'wss://b.example' },
+      { transport: 'ws', value: 'wss://b.example', tls: { hostname: 'c.example', pins: ['p', 'q'] } },
       { transport: 'http', value: 'https://a.example' },
     ]
     const full = peer('p', { name: 'Grüße 🫶', addresses, enabled: false, metadata: { a: [1, { b: null }] } })

@@ -84,4 +84,8 @@ CREATE INDEX outbox_by_state ON outbox (link, dead, seq);
 
 export const controlMigrations: readonly Migration<SqliteTx>[] = [
   { id: 'control-0001-create', up: (tx) => tx.db.exec(tables) },
+  {
+    id: 'control-0002-address-tls',
+    up: (tx) => tx.db.exec('ALTER TABLE peer_addresses ADD COLUMN tls TEXT'),
+  },
 ]

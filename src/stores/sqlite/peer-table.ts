@@ -1,5 +1,5 @@
 import { type HealthRecord, unknownHealth } from '../../kernel/health.ts'
-import { type Address, type Peer, type PeerId, peerId } from '../../kernel/peer.ts'
+import { type Address, type Peer, type PeerId, peerId, type TlsSettings } from '../../kernel/peer.ts'
 import type { PeerStore } from '../../kernel/store.ts'
 import { SyncError } from '../../kernel/sync-error.ts'
 import { fromJson, toJson } from './json-column.ts'
@@ -32,10 +32,10 @@ export class PeerTable implements PeerStore<SqliteTx> {
     tx.prepare(sql).run(id, name, Number(enabled), toJson(metadata))
     tx.prepare('DELETE FROM peer_addresses WHERE peer = ?').run(id)
     const insert = tx.prepare(
-      'INSERT INTO peer_addresses (peer, position, transport, value) VALUES (?, ?, ?, ?)',
+      'INSERT INTO peer_addresses (peer, position, transport, value, tls) VALUES (?, ?, ?, ?, ?)',
     )
-    for (const [position, { transport, value }] of addresses.entries())
-      insert.run(id, position, transport, value)
+    for (const [position, { transport, value, tls }] of addresses.entries())
+      insert.run(id, position, transport, value, tls === undefined ? null : toJson(tls))
   }
 
   async remove(tx: SqliteTx, id: PeerId): Promise<boolean> {
@@ -59,13 +59,18 @@ export class PeerTable implements PeerStore<SqliteTx> {
 }
 
 function toPeer(tx: SqliteTx, row: Record<string, unknown>): Peer {
-  const sql = 'SELECT transport, value FROM peer_addresses WHERE peer = ? ORDER BY position'
-  const addresses = tx.prepare(sql).all(String(row.id)) as unknown as Address[]
+  const sql = 'SELECT transport, value, tls FROM peer_addresses WHERE peer = ? ORDER BY position'
+  const addresses = tx.prepare(sql).all(String(row.id))
   return {
     id: peerId(String(row.id)),
     name: String(row.name),
-    addresses: addresses.map(({ transport, value }) => ({ transport, value })),
+    addresses: addresses.map(toAddress),
     enabled: row.enabled === 1,
     metadata: fromJson(row.metadata) as Peer['metadata'],
   }
+}
+
+function toAddress({ transport, value, tls }: Record<string, unknown>): Address {
+  const address = { transport: String(transport), value: String(value) }
+  return tls === null ? address : { ...address, tls: fromJson(tls) as TlsSettings }
 }

@@ -13,7 +13,7 @@ import { checkpointSchema, type EventsCheckpoint } from './checkpoint.ts'
 import { Live } from './live.ts'
 import { prove } from './proof.ts'
 import { RelayClient } from './relay-client.ts'
-import { fetchRelayInfo } from './relay-info.ts'
+import { fetchRelayInfo, type ReadDocument } from './relay-info.ts'
 
 export interface EventsPlaneOptions<Tx> {
   readonly store: EventStore<Tx>
@@ -21,6 +21,8 @@ export interface EventsPlaneOptions<Tx> {
   /** Who we are to relays that ask (NIP-42). */
   readonly signer: Signer
   readonly limits: Limits
+  /** Reads what a relay says about itself (NIP-11). */
+  readonly readDocument: ReadDocument
   readonly migrations: readonly Migration<Tx>[]
 }
 
@@ -45,15 +47,15 @@ async function* sync<Tx>(
   options: EventsPlaneOptions<Tx>,
   session: EventsSession<Tx>,
 ): AsyncGenerator<Progress, Outcome> {
-  const url = session.peer.addresses[0]?.value
-  if (url === undefined) throw new SyncError('config/invalid', `relay ${session.peer.name} has no URL`)
+  const address = session.peer.addresses[0]
+  if (address === undefined) throw new SyncError('config/invalid', `relay ${session.peer.name} has no URL`)
   yield { phase: 'connecting', done: 0 }
-  const { signer, store, ingest } = options
-  const info = await fetchRelayInfo(url, session.signal)
+  const { signer, store, ingest, readDocument } = options
+  const info = await fetchRelayInfo(address, readDocument, session.signal)
   const { clock, log, signal } = session
   await using client = new RelayClient({
     channel: await session.open('nostr'),
-    url,
+    url: address.value,
     signer,
     clock,
     log,

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import type { Address } from '../../../kernel/peer.ts'
 
 const limit = z.int().positive().optional().catch(undefined)
 
@@ -30,16 +31,26 @@ const unknownRelayInfo: RelayInfo = {
 const maxBodyBytes = 256 * 1024
 const timeoutMs = 5_000
 
+/** Reads the document a relay serves over HTTP at its address, checking the relay as the address asks; throws if it cannot. */
+export type ReadDocument = (
+  address: Address,
+  options: { readonly accept: string; readonly maxBytes: number; readonly signal: AbortSignal },
+) => Promise<string>
+
 /** Reads a relay's NIP-11 document. A relay without one is a relay of which nothing is known: never an error. */
-export async function fetchRelayInfo(url: string, signal: AbortSignal): Promise<RelayInfo> {
+export async function fetchRelayInfo(
+  address: Address,
+  read: ReadDocument,
+  signal: AbortSignal,
+): Promise<RelayInfo> {
   try {
-    const response = await fetch(url.replace(/^ws/, 'http'), {
-      headers: { accept: 'application/nostr+json' },
-      redirect: 'error',
+    const text = await read(address, {
+      accept: 'application/nostr+json',
+      maxBytes: maxBodyBytes,
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     })
-    const parsed = document.safeParse(JSON.parse(await boundedText(response)))
-    if (!response.ok || !parsed.success) return unknownRelayInfo
+    const parsed = document.safeParse(JSON.parse(text))
+    if (!parsed.success) return unknownRelayInfo
     const { supported_nips: nips, limitation } = parsed.data
     return {
       supportedNips: nips && new Set(nips.filter((nip) => typeof nip === 'number')),
@@ -51,15 +62,4 @@ export async function fetchRelayInfo(url: string, signal: AbortSignal): Promise<
     signal.throwIfAborted()
     return unknownRelayInfo
   }
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > maxBodyBytes) throw new Error('the document is too large')
-    chunks.push(chunk)
-  }
-  return new TextDecoder().decode(Buffer.concat(chunks))
 }

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { certificate } from '../helpers/certificates.ts'
+import { runCommand } from '../helpers/command.ts'
+import { temporaryFolder } from '../helpers/temporary-folder.ts'
+import { tlsRelay } from '../helpers/tls-relay.ts'
+
+const jsonOf = (text: string) => JSON.parse(text) as { peer: { addresses: { tls?: unknown }[] } }
+
+test('TLS settings of a relay are given by flags, shown, changed one by one, and dropped', async () => {
+  await using folder = await temporaryFolder()
+  const root = await certificate({ name: 'root' })
+  const us = await certificate({ name: 'us', issuer: root, hosts: ['us.test'] })
+  const [ca, cert, key] = ['ca.pem', 'us.pem', 'us.key'].map((name) => folder.join(name)) as [
+    string,
+    string,
+    string,
+  ]
+  await writeFile(ca, root.cert)
+  await writeFile(cert, us.cert)
+  await writeFile(key, us.key)
+  const url = 'wss://relay.test/'
+  const relay = async (verb: string, ...flags: string[]) => {
+    const args = ['relay', verb, url, '--json', '--data', folder.join('data'), ...flags]
+    const { code, stdout, stderr } = await runCommand(args)
+    assert.equal(code, 0, stderr)
+    return jsonOf(stdout).peer.addresses[0]?.tls
+  }
+  const material = ['--client-cert', cert, '--client-key', key]
+  await relay('add', '--ca-file', ca, ...material, '--pin', root.pin, '--pin', us.pin)
+  const tls = { caCertFile: ca, clientCertFile: cert, clientKeyFile: key, pins: [root.pin, us.pin] }
+  assert.deepEqual(await relay('show'), tls)
+  assert.deepEqual(await relay('set', '--name', 'r'), tls)
+  await relay('set', '--tls-hostname', 'inner.test', '--pin', us.pin)
+  assert.deepEqual(await relay('show'), { ...tls, hostname: 'inner.test', pins: [us.pin] })
+  assert.equal(await relay('set', '--tls-default'), undefined)
+  assert.equal(await relay('show'), undefined)
+})
+
+test('TLS settings that cannot work are refused by name and nothing is stored', async () => {
+  await using folder = await temporaryFolder()
+  const relay = (verb: string, ...args: string[]) =>
+    runCommand(['relay', verb, ...args, '--data', folder.join('data')])
+  const pin = Buffer.alloc(32).toString('base64')
+  const missing = folder.join('missing.pem')
+  const cases: readonly [string[], RegExp][] = [
+    [['wss://a/', '--pin', 'abc'], /tls\.pins\[0\]/],
+    [['wss://a/', '--pin', pin, '--pin', pin.replace('=', '')], /tls\.pins\[1\]/],
+    [['wss://a/', '--tls-hostname', ''], /tls\.hostname/],
+    [['wss://a/', '--client-cert', missing], /tls\.clientKeyFile/],
+    [['wss://a/', '--client-key', missing], /tls\.clientCertFile/],
+    [['wss://a/', '--ca-file', missing], /tls\.caCertFile.*missing\.pem/],
+    [['ws://a/', '--pin', pin], /wss:\/\//],
+  ]
+  for (const [args, pattern] of cases) {
+    const { code, stderr } = await relay('add', ...args)
+    assert.notEqual(code, 0, args.join(' '))
+    assert.match(stderr, pattern)
+  }
+  const { stdout } = await relay('list', '--json')
+  assert.deepEqual(JSON.parse(stdout), [])
+})
+
+test('E-39 E-42 a sync with a relay of another key fails for its pin and asks it nothing', async () => {
+  await using folder = await temporaryFolder()
+  const root = await certificate({ name: 'root' })
+  const leaf = await certificate({ name: 'relay', issuer: root, hosts: ['localhost'] })
+  const other = await certificate({ name: 'other' })
+  await using server = await tlsRelay({ cert: leaf.cert, key: leaf.key })
+  const ca = folder.join('ca.pem')
+  await writeFile(ca, root.cert)
+  const url = `wss://localhost:${server.port}/`
+  const data = ['--data', folder.join('data')]
+  const added = await runCommand(['relay', 'add', url, '--ca-file', ca, '--pin', other.pin, ...data])
+  assert.equal(added.code, 0, added.stderr)
+  const { code, stdout, stderr } = await runCommand(['sync', url, ...data])
+  assert.equal(code, 1)
+  assert.match(stdout + stderr, /pin mismatch/)
+  assert.deepEqual(await server.received(), { requests: 0, bytes: 0 })
+})
