@@ -85,16 +85,18 @@ export class RelayDirectory<Tx> {
       const known = await peers.get(tx, peerId(definition.id))
       if (known !== undefined && isDeepStrictEqual(known.metadata.definition, definition))
         return this.#entry(tx, known)
+      const moved = known?.addresses[0]?.value !== url
       const peer: Peer = {
         id: peerId(definition.id),
         name,
-        addresses: [{ transport: 'ws', value: url }],
+        // A definition brings no TLS settings; those made here, its pins above all, must outlive it.
+        addresses: known === undefined || moved ? addressesOf(url, undefined) : known.addresses,
         enabled: definition['enabled?'],
         metadata: { ...known?.metadata, definition },
       }
       await peers.put(tx, peer)
       // What was found complete at the old address says nothing about the new one.
-      if (known !== undefined && known.addresses[0]?.value !== url)
+      if (known !== undefined && moved)
         for (const link of await links.list(tx, peer.id)) await links.remove(tx, link.id)
       const live = definition.mode !== 'poll'
       const schedule = live ? undefined : pollSchedule

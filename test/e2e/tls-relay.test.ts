@@ -38,6 +38,21 @@ test('TLS settings of a relay are given by flags, shown, changed one by one, and
   assert.equal(await relay('show'), undefined)
 })
 
+test('the pins of a relay outlive a definition of it that is imported later', async () => {
+  await using folder = await temporaryFolder()
+  const url = 'wss://relay.test/'
+  const pins = [Buffer.alloc(32).toString('base64')]
+  const data = ['--json', '--data', folder.join('data')]
+  await runCommand(['relay', 'add', url, '--pin', pins.join(), ...data])
+  const file = folder.join('relays.json')
+  await writeFile(file, JSON.stringify([{ url, notes: 'new' }]))
+  const { code, stderr } = await runCommand(['relay', 'import', file, '--profile', 'open', ...data])
+  assert.equal(code, 0, stderr)
+  const { peer } = JSON.parse((await runCommand(['relay', 'show', url, ...data])).stdout)
+  assert.equal(peer.metadata.definition.notes, 'new')
+  assert.deepEqual(peer.addresses, [{ transport: 'ws', value: url, tls: { pins } }])
+})
+
 test('TLS settings that cannot work are refused by name and nothing is stored', async () => {
   await using folder = await temporaryFolder()
   const relay = (verb: string, ...args: string[]) =>
