@@ -6,7 +6,7 @@ export interface Address {
   /** Names the transport that can dial it: `ws`, `http`, `iroh`, `memory`. */
   readonly transport: string
   readonly value: string
-  /** For an address that is reached over TLS. Default: the host of the address, and the system's certificate authorities. */
+  /** For an address that is reached over TLS. Default: the host of the address, and the certificate authorities Node.js ships. */
   readonly tls?: TlsSettings
 }
 
