@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { SyncError } from '../kernel/sync-error.ts'
 import { type DefinitionOptions, normalizeServer } from '../planes/events/definition/normalize-server.ts'
 import { fromRelayBody } from '../planes/events/definition/relay-body.ts'
 import { normalizeRelayUrl } from '../planes/events/definition/relay-url.ts'
 import type { ServerDefinition } from '../planes/events/definition/server-definition.ts'
 import type { PutServerRequest } from './control.ts'
+import { definitionTls } from './definition-tls.ts'
 import type { RelayDirectory, RelayEntry } from './relay-directory.ts'
 import { supportedDefinition } from './supported-definition.ts'
+import { tlsSettings } from './tls-settings.ts'
 
 interface PutServer<Tx> {
   readonly relays: RelayDirectory<Tx>
@@ -28,6 +31,8 @@ export async function putServer<Tx>(
   const given = hasId ? fromMap(server, { profile, selfUrls }) : fromBody(server, selfUrls)
   const definition = supportedDefinition(given, without)
   const before = await relays.find(definition)
+  // Reads the files it names: a definition whose certificates cannot be used is refused, not stored.
+  await tlsSettings(definition.url, undefined, definitionTls(definition))
   const after = hasId
     ? await relays.putDefinition(definition, definition.id)
     : await relays.putDefinition(
@@ -37,7 +42,7 @@ export async function putServer<Tx>(
   for (const { link } of before?.links ?? []) {
     const now = after.links.find((entry) => entry.link.id === link.id)?.link
     const same = now !== undefined && now.live === link.live && now.schedule === link.schedule
-    const reached = before?.peer.addresses[0]?.value === after.peer.addresses[0]?.value
+    const reached = isDeepStrictEqual(before?.peer.addresses, after.peer.addresses)
     if (!same || !reached || !after.peer.enabled) await cancel(link)
   }
   return after

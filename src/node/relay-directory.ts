@@ -12,6 +12,7 @@ import { normalizeRelayUrl } from '../planes/events/definition/relay-url.ts'
 import type { ServerDefinition } from '../planes/events/definition/server-definition.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { canonicalFilter } from '../planes/events/filter-hash.ts'
+import { definitionTls } from './definition-tls.ts'
 
 /** What an operator says about one relay; everything but the URL has a default. */
 export interface RelayDefinition {
@@ -86,11 +87,14 @@ export class RelayDirectory<Tx> {
       if (known !== undefined && isDeepStrictEqual(known.metadata.definition, definition))
         return this.#entry(tx, known)
       const moved = known?.addresses[0]?.value !== url
+      const tls = definitionTls(definition)
+      const previous = known?.metadata.definition as ServerDefinition | undefined
+      // TLS settings made by hand, pins above all, outlive a definition that says nothing about TLS and never did.
+      const governs = tls !== undefined || (previous !== undefined && definitionTls(previous) !== undefined)
       const peer: Peer = {
         id: peerId(definition.id),
         name,
-        // A definition brings no TLS settings; those made here, its pins above all, must outlive it.
-        addresses: known === undefined || moved ? addressesOf(url, undefined) : known.addresses,
+        addresses: known === undefined || moved || governs ? addressesOf(url, tls) : known.addresses,
         enabled: definition['enabled?'],
         metadata: { ...known?.metadata, definition },
       }

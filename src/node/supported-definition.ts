@@ -41,20 +41,11 @@ const unsupported: readonly Unsupported[] = [
     isNeutral: ({ auth }) => auth.mode === 'on_challenge',
     without: (definition) => ({ ...definition, auth: { ...definition.auth, mode: 'on_challenge' } }),
   },
-  ...tls('pins', 'certificates are not pinned', []),
-  ...tls('require_pins', 'certificates are not pinned', false),
-  ...tls('ca_certfile', "the system's certificate authorities are trusted", null),
-  ...tls('client_certfile', 'no certificate of ours is shown', null),
-  ...tls('client_keyfile', 'no certificate of ours is shown', null),
-  ...tls('min_version', 'TLS 1.2 is the oldest', 'TLSv1.2'),
   {
-    field: 'tls.hostname',
-    instead: "the certificate must be for the URL's host",
-    isNeutral: ({ tls: { hostname }, url }) => hostname === hostOf(url),
-    without: (definition) => ({
-      ...definition,
-      tls: { ...definition.tls, hostname: hostOf(definition.url) },
-    }),
+    field: 'tls.min_version',
+    instead: 'TLS 1.2 is the oldest',
+    isNeutral: ({ tls }) => tls.min_version === 'TLSv1.2',
+    without: (definition) => ({ ...definition, tls: { ...definition.tls, min_version: 'TLSv1.2' } }),
   },
   {
     field: 'backfill',
@@ -97,20 +88,3 @@ export function supportedDefinition(
   const advice = 'take it out, or import with --without and its name'
   throw new SyncError('config/invalid', `${definition.id}: ${refused.join('; ')} (${advice})`)
 }
-
-function tls<Field extends keyof ServerDefinition['tls']>(
-  field: Field,
-  instead: string,
-  neutral: ServerDefinition['tls'][Field],
-): readonly Unsupported[] {
-  return [
-    {
-      field: `tls.${field}`,
-      instead,
-      isNeutral: (definition) => String(definition.tls[field]) === String(neutral),
-      without: (definition) => ({ ...definition, tls: { ...definition.tls, [field]: neutral } }),
-    },
-  ]
-}
-
-const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')

@@ -17,7 +17,7 @@ const parrhesia = (id: string) => ({
   tls: { mode: 'required', pins: [pin] },
   metadata: { owner: id },
 })
-const dropped = ['--without', 'tls.pins', 'auth_pubkey', 'relay_info_mode']
+const dropped = ['--without', 'auth_pubkey', 'relay_info_mode']
 
 async function importing(folder: string, content: unknown, ...args: string[]) {
   const file = join(folder, 'servers.json')
@@ -48,10 +48,25 @@ test('E-21 the sync_servers.json of Parrhesia becomes relays that are kept, with
       peer.addresses[0].value,
       peer.metadata.definition.metadata,
       links.map(({ link }: (typeof links)[number]) => [link.direction, link.scopeKey, link.live]),
+      peer.addresses[0].tls,
     ]),
     [
-      ['a', true, 'wss://a.example/relay', { owner: 'a' }, [['down', '{"kinds":[5000]}', true]]],
-      ['b', false, 'wss://b.example/relay', { owner: 'b' }, [['down', '{"kinds":[5000]}', true]]],
+      [
+        'a',
+        true,
+        'wss://a.example/relay',
+        { owner: 'a' },
+        [['down', '{"kinds":[5000]}', true]],
+        { pins: [pin.value] },
+      ],
+      [
+        'b',
+        false,
+        'wss://b.example/relay',
+        { owner: 'b' },
+        [['down', '{"kinds":[5000]}', true]],
+        { pins: [pin.value] },
+      ],
     ],
   )
 })
@@ -68,7 +83,7 @@ test('a definition that asks for what the node cannot do is refused by name; the
   assert.equal(report.imported.length, 1)
   assert.equal(report.imported[0].links[0].link.scopeKey, '{"kinds":[1]}')
   const [pinned, body, loose] = report.refused
-  for (const field of ['tls.pins', 'auth_pubkey', 'relay_info_mode'])
+  for (const field of ['auth_pubkey', 'relay_info_mode'])
     assert.ok(pinned.message.includes(`${field} cannot be honoured`))
   assert.match(
     body.message,
@@ -83,10 +98,7 @@ const unsupported: [string, object][] = [
   ['mode', { mode: 'sync_page' }],
   ['overlap_window_seconds', { overlap_window_seconds: 60 }],
   ['auth.mode', { auth: { mode: 'on_required' } }],
-  ['tls.pins', { tls: { pins: [pin] } }],
-  ['tls.ca_certfile', { tls: { ca_certfile: '/ca.pem' } }],
   ['tls.min_version', { tls: { min_version: 'TLSv1.3' } }],
-  ['tls.hostname', { tls: { hostname: 'other.example' } }],
   ['backfill', { backfill: false }],
   ['config', { config: { batch_size: 5 } }],
 ]
@@ -155,4 +167,22 @@ test('a file that cannot be read as definitions is one error', async () => {
   const { code, stderr } = await importing(folder.path, { version: 3, servers: {} })
   assert.equal(code, 1)
   assert.match(stderr, /only version 2 is known, not 3/)
+})
+
+test('the pins of a definition go with it, and a definition whose files cannot be read is refused', async () => {
+  await using folder = await temporaryFolder()
+  await using node = await open(folder.path)
+  const server = { id: 'a', url: 'wss://a.example' }
+  const put = (tls: object) => node.putServer({ server: { ...server, tls }, profile: 'open', without: [] })
+  const tlsOf = (entry: Awaited<ReturnType<typeof put>>) => entry.peer.addresses[0]?.tls
+  assert.deepEqual(tlsOf(await put({ pins: [pin], hostname: 'other.example' })), {
+    hostname: 'other.example',
+    pins: [pin.value],
+  })
+  await assert.rejects(put({ ca_certfile: join(folder.path, 'no.pem') }), { code: 'config/invalid' })
+  assert.deepEqual(tlsOf(await node.relay('wss://a.example')), {
+    hostname: 'other.example',
+    pins: [pin.value],
+  })
+  assert.equal(tlsOf(await put({})), undefined)
 })
