@@ -32,10 +32,13 @@ export class ControlClient implements NodeControl {
 
   /** Undefined when no node runs on the data directory. */
   static async connect(directory: string): Promise<ControlClient | undefined> {
-    const client = new ControlClient(join(directory, socketName))
+    const path = join(directory, socketName)
     try {
-      await client.status()
-      return client
+      // Only whether somebody listens: a whole status would read every relay before every command.
+      const socket = connect(path)
+      await once(socket, 'connect')
+      socket.destroy()
+      return new ControlClient(path)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined

@@ -1,5 +1,6 @@
 import type { NostrEvent } from './event.ts'
 import { isAddressable, isReplaceable } from './kind.ts'
+import { relayAddress } from './relay-address.ts'
 
 /** A request to delete (NIP-09). */
 export const deletion = 5
@@ -18,6 +19,19 @@ export function firstValue(event: NostrEvent, tag: string): string {
 /** The public keys in `p` tags. */
 export function recipientsOf(event: NostrEvent): string[] {
   return event.tags.flatMap(([name, value]) => (name === 'p' && value && hex64.test(value) ? [value] : []))
+}
+
+/**
+ * Whether a request to vanish names one of these relays, or all there are (NIP-62).
+ *
+ * @param ours the addresses of this relay, see `relayAddress`
+ */
+export function namesRelay({ tags }: NostrEvent, ours: ReadonlySet<string | undefined>): boolean {
+  return tags.some(([name, value]) => {
+    if (name !== 'relay' || value === undefined) return false
+    const address = relayAddress(value)
+    return value === 'ALL_RELAYS' || (address !== undefined && ours.has(address))
+  })
 }
 
 /** Seconds since 1970; undefined when there is none, or none that reads as an integer (NIP-40). */

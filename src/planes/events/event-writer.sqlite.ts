@@ -9,6 +9,7 @@ import {
   expirationOf,
   firstValue,
   giftWrap,
+  namesRelay,
   recipientsOf,
   vanishRequest,
 } from './event-rules.ts'
@@ -109,16 +110,8 @@ export class EventWriter {
       id: bytesOf(event.id),
       pubkey: bytesOf(event.pubkey),
       d: addressed ? tagKey('d', isAddressable(kind) ? firstValue(event, 'd') : '') : undefined,
-      vanishes: kind === vanishRequest && this.#concernsUs(event),
+      vanishes: kind === vanishRequest && namesRelay(event, this.#addresses),
     }
-  }
-
-  #concernsUs(request: NostrEvent): boolean {
-    return request.tags.some(([name, value]) => {
-      if (name !== 'relay' || value === undefined) return false
-      const address = relayAddress(value)
-      return value === 'ALL_RELAYS' || (address !== undefined && this.#addresses.has(address))
-    })
   }
 
   #blocked(tx: SqliteTx, incoming: Incoming, changes: KeyChange[]): PutOutcome | undefined {

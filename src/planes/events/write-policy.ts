@@ -1,6 +1,6 @@
 import type { NostrEvent } from './event.ts'
 import { EventError, type EventErrorCode, type ReasonPrefix } from './event-error.ts'
-import { expirationOf, vanishRequest } from './event-rules.ts'
+import { expirationOf, namesRelay, vanishRequest } from './event-rules.ts'
 import { isShallow } from './json-scan.ts'
 import { isEphemeral, isProtected } from './kind.ts'
 import type { Limits } from './limits.ts'
@@ -148,13 +148,7 @@ function embedsProtected(content: string): boolean {
 /** NIP-62: a request to vanish from other relays is none of our business, and not ours to pass on. */
 const vanishForUs: WritePolicy = (event, { relayUrls }) => {
   if (event.kind !== vanishRequest) return undefined
-  const ours = new Set(relayUrls.map(relayAddress))
-  const concerns = event.tags.some(([name, value]) => {
-    if (name !== 'relay' || value === undefined) return false
-    const address = relayAddress(value)
-    return value === 'ALL_RELAYS' || (address !== undefined && ours.has(address))
-  })
-  if (concerns) return undefined
+  if (namesRelay(event, new Set(relayUrls.map(relayAddress)))) return undefined
   return refuse('event/vanish-elsewhere', 'blocked', 'this request to vanish names other relays')
 }
 

@@ -6,6 +6,7 @@ import type { EventStore } from '../event-store.ts'
 import type { Filter } from '../filter.ts'
 import type { Checked, Ingest, IngestResult } from '../ingest.ts'
 import { type EventsCheckpoint, emptyCheckpoint } from './checkpoint.ts'
+import { type Coverage, cover, type Interval } from './coverage.ts'
 import { Pulse } from './pulse.ts'
 import type { RelayClient } from './relay-client.ts'
 import type { RelayInfo } from './relay-info.ts'
@@ -128,6 +129,20 @@ export class AttemptState<Tx> {
       return { checkpoint: this.checkpoint }
     })
     this.pulse.notify()
+  }
+
+  /** Moves the checkpoint where there is no data to go with it. */
+  advance(change: (checkpoint: EventsCheckpoint) => EventsCheckpoint): Promise<void> {
+    return this.commit(async () => {}, change)
+  }
+
+  /** The checkpoint with more seconds covered, never beyond when the scan started: events still arrive after that. */
+  covering(checkpoint: EventsCheckpoint, intervals: readonly Interval[]): EventsCheckpoint {
+    const clipped = intervals.map(([from, to]): Interval => [from, Math.min(to, this.startedAt)])
+    return {
+      ...checkpoint,
+      coverage: clipped.reduce(cover, checkpoint.coverage as Coverage).map(([a, b]) => [a, b]),
+    }
   }
 
   /** Checks what the peer sent and stores it, together with the checkpoint. */

@@ -1,7 +1,6 @@
 import { everything } from '../event-store.ts'
 import type { AttemptState } from './attempt-state.ts'
-import type { EventsCheckpoint } from './checkpoint.ts'
-import { type Coverage, cover, gaps, type Interval } from './coverage.ts'
+import { type Coverage, gaps, type Interval } from './coverage.ts'
 import { Download } from './download.ts'
 import { walkGap } from './page-walk.ts'
 import { NegentropyUnsupported, reconcile } from './reconcile.ts'
@@ -59,16 +58,12 @@ async function catchUpByNegentropy<Tx>(state: AttemptState<Tx>): Promise<void> {
     await Promise.all([download.drain(), upload.finish()])
   }
   // Only now is every id of the difference disposed of: a window is complete with its events, not with its ids.
-  await state.commit(
-    async () => {},
-    (checkpoint) => ({
-      ...checkpoint,
-      strategy: 'negentropy',
-      coverage: state.pulls ? coverAll(state, checkpoint, done) : checkpoint.coverage,
-      gaps: state.pulls ? [] : checkpoint.gaps,
-      uploadSeq: state.pushes ? Math.max(checkpoint.uploadSeq, uploadedUpTo) : checkpoint.uploadSeq,
-    }),
-  )
+  await state.advance((checkpoint) => ({
+    ...(state.pulls ? state.covering(checkpoint, done) : checkpoint),
+    strategy: 'negentropy',
+    gaps: state.pulls ? [] : checkpoint.gaps,
+    uploadSeq: state.pushes ? Math.max(checkpoint.uploadSeq, uploadedUpTo) : checkpoint.uploadSeq,
+  }))
 }
 
 async function catchUpByPaging<Tx>(state: AttemptState<Tx>): Promise<void> {
@@ -84,24 +79,12 @@ async function catchUpByPaging<Tx>(state: AttemptState<Tx>): Promise<void> {
     await upload.finish()
     await uploadSince(state, everything)
   }
-  await state.commit(
-    async () => {},
-    (checkpoint) => ({ ...checkpoint, strategy: 'req' }),
-  )
+  await state.advance((checkpoint) => ({ ...checkpoint, strategy: 'req' }))
 }
 
 /** All of time, unless the filter says less: what is a little ahead of our clock is wanted too. */
 function wanted<Tx>(state: AttemptState<Tx>): Interval {
   return [state.filter.since ?? 0, state.filter.until ?? Number.MAX_SAFE_INTEGER]
-}
-
-function coverAll<Tx>(
-  state: AttemptState<Tx>,
-  checkpoint: EventsCheckpoint,
-  done: readonly Interval[],
-): EventsCheckpoint['coverage'] {
-  const clipped = done.map(([from, to]): Interval => [from, Math.min(to, state.startedAt)])
-  return clipped.reduce(cover, checkpoint.coverage as Coverage).map(([a, b]) => [a, b])
 }
 
 /** The newest interval without its last seconds, so that they are asked for again. */

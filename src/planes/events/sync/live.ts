@@ -121,13 +121,10 @@ export class Live<Tx> implements AsyncDisposable {
       if (this.#ended !== undefined) return
       const until = this.#state.nowSeconds() - overlapSeconds
       if (this.#queue.length > 0 || until < this.#state.startedAt) continue
-      await this.#state.commit(
-        async () => {},
-        (checkpoint) => ({
-          ...checkpoint,
-          coverage: cover(checkpoint.coverage, [this.#state.startedAt, until]).map(([a, b]) => [a, b]),
-        }),
-      )
+      await this.#state.advance((checkpoint) => ({
+        ...checkpoint,
+        coverage: cover(checkpoint.coverage, [this.#state.startedAt, until]).map(([a, b]) => [a, b]),
+      }))
     }
   }
 }

@@ -3,7 +3,7 @@ import { peekId } from '../event-parser.ts'
 import type { Filter } from '../filter.ts'
 import type { AttemptState } from './attempt-state.ts'
 import type { EventsCheckpoint } from './checkpoint.ts'
-import { cover, type Interval } from './coverage.ts'
+import type { Interval } from './coverage.ts'
 import { windowFilter } from './reconcile.ts'
 import { type FetchResult, refusal } from './relay-answer.ts'
 
@@ -50,7 +50,7 @@ export async function walkGap<Tx>(state: AttemptState<Tx>, [from, to]: Interval)
       until = oldest - 1
       seen.clear()
     } else if (fresh.length === 0 && page.hint !== 'more') {
-      await state.receive([], covered(state, [from, until]))
+      await state.advance(covered(state, [from, until]))
       return
     } else {
       await state.receive(fresh, covered(state, [oldest + 1, until]))
@@ -117,16 +117,10 @@ function pageLimit<Tx>(state: AttemptState<Tx>): number {
   return Math.min(pageSize, state.info.maxLimit ?? pageSize)
 }
 
-/** Clipped to when the scan started: a page never covers the present, where events still arrive. */
-function covered<Tx>(
-  state: AttemptState<Tx>,
-  [from, to]: Interval,
-): (checkpoint: EventsCheckpoint) => EventsCheckpoint {
-  return (checkpoint) => ({
-    ...checkpoint,
-    coverage: cover(checkpoint.coverage, [from, Math.min(to, state.startedAt)]).map(([a, b]) => [a, b]),
-  })
-}
+const covered =
+  <Tx>(state: AttemptState<Tx>, interval: Interval) =>
+  (checkpoint: EventsCheckpoint): EventsCheckpoint =>
+    state.covering(checkpoint, [interval])
 
 /**
  * A second with more events than a page (of `cap` events): split the question by kind until each answer is well below
@@ -150,7 +144,7 @@ async function walkDenseSecond<Tx>(state: AttemptState<Tx>, second: number, cap:
   }
   const reason = `dense_second: ${unproven} part(s) with more events than the relay hands out at once`
   const gaps = unproven === 0 ? [] : [{ second, reason }]
-  await state.receive([], (checkpoint) => ({
+  await state.advance((checkpoint) => ({
     ...covered(state, [second, second])(checkpoint),
     gaps: [...checkpoint.gaps.filter((gap) => gap.second !== second), ...gaps],
   }))

@@ -26,10 +26,7 @@ export async function uploadSince<Tx>(state: AttemptState<Tx>, visibility: Visib
     const upload = new Upload(state)
     await upload.offer(page.events, page.events.length)
     await upload.finish()
-    await state.commit(
-      async () => {},
-      (checkpoint) => ({ ...checkpoint, uploadSeq: last.seq }),
-    )
+    await state.advance((checkpoint) => ({ ...checkpoint, uploadSeq: last.seq }))
     if (page.complete) return
   }
 }
