@@ -7,6 +7,7 @@ import type { Plane, Session } from './plane.ts'
 import type { Outcome, Progress } from './progress.ts'
 import type { Lease, Store } from './store.ts'
 import { SyncError } from './sync-error.ts'
+import type { Triggers } from './triggers.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** A plane as the scheduler sees it: what scope and checkpoint look like is nobody's business but the plane's. */
@@ -31,6 +32,7 @@ export interface AttemptOptions {
   readonly peer: Peer
   readonly lease: Lease
   readonly signal: AbortSignal
+  readonly triggers: Triggers
   readonly onProgress: (progress: Progress) => void
 }
 
@@ -83,7 +85,7 @@ export async function runAttempt<Tx>(
 async function openSession<Tx>(
   context: AttemptContext<Tx>,
   plane: AnyPlane<Tx>,
-  { link, peer, lease }: AttemptOptions,
+  { link, peer, lease, triggers }: AttemptOptions,
   signal: AbortSignal,
   watchdog: Watchdog,
   channels: Set<Channel>,
@@ -99,6 +101,7 @@ async function openSession<Tx>(
     random,
     log: log.child({ link: link.id, peer: peer.name }),
     outbox: store.outbox,
+    triggers,
     alive: () => watchdog.alive(),
     open: async (protocol) => {
       const channel = watched(await dialFirst(peer, transports, protocol, signal), watchdog)

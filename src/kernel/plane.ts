@@ -6,6 +6,7 @@ import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import type { Outcome, Progress } from './progress.ts'
 import type { Migration } from './store.ts'
+import type { Triggers } from './triggers.ts'
 
 /** Turns untrusted input into a value or throws an error that names the field. */
 export interface Schema<T> {
@@ -29,6 +30,8 @@ export interface Session<Scope, Checkpoint, Tx> {
   readonly random: Random
   readonly log: Logger
   readonly outbox: Outbox<Tx>
+  /** What was asked beyond coming up to date, at the start and meanwhile; a live attempt looks again when woken. */
+  readonly triggers: Triggers
   /** Dials the peer's addresses in order. */
   open(protocol: string): Promise<Channel>
   /** Says "something came from the peer" to the idle watchdog between two progress reports. */

@@ -15,6 +15,10 @@ export interface Progress {
   readonly remaining?: number | undefined
   /** Plane-specific counters (received, accepted, duplicate, rejected by reason, uploaded, rounds, bytes …). */
   readonly counters?: Readonly<Record<string, number>> | undefined
+  /** When something last happened, by the plane's own names; wall ms. Kept over attempts, name by name. */
+  readonly marks?: Readonly<Record<string, number>> | undefined
+  /** How this attempt goes about it, for people and for its history: strategy, why a better one was not taken … */
+  readonly notes?: Readonly<Record<string, string>> | undefined
   /** Given with the first `live` report: what the comparison after catching up found. */
   readonly proof?: Proof | undefined
 }

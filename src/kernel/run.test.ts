@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { initialRun, type RunEvent, type RunRecord, type RunState, rebuildWindowMs, step } from './run.ts'
+import {
+  initialRun,
+  type RunEvent,
+  type RunRecord,
+  type RunState,
+  rebuildWindowMs,
+  step,
+  totals,
+} from './run.ts'
 
 const at = 1_000_000
 
@@ -152,4 +160,19 @@ test('no sequence of events leaves a blocked or waiting link without a reason, o
       if (run.state === 'running' || run.state === 'paused') assert.equal(run.dueAt, undefined)
     }),
   )
+})
+
+test('what an attempt counted is counted once, however it ends', () => {
+  const counting = (received: number): RunEvent => ({
+    kind: 'progress',
+    at,
+    progress: { phase: 'transferring', done: 0, counters: { received } },
+  })
+  for (const end of ['caught-up', 'more', 'failed', 'cancelled', 'pause'] as const) {
+    const running = [events.start, counting(2), counting(5)].reduce(step, initialRun)
+    assert.deepEqual(totals(running), { received: 5 })
+    const ended = step(running, events[end])
+    assert.deepEqual(totals(ended), { received: 5 }, end)
+    assert.deepEqual(totals(step(ended, events[end])), { received: 5 })
+  }
 })

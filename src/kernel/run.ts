@@ -29,6 +29,10 @@ export interface RunRecord {
   /** The latest report of the running or last attempt. */
   readonly progress: Progress | undefined
   readonly proof: Proof | undefined
+  /** Sums of the counters of all attempts that ended; {@link totals} adds the running one. */
+  readonly counted: Readonly<Record<string, number>>
+  /** The latest of each mark any attempt reported; wall ms. */
+  readonly marks: Readonly<Record<string, number>>
   /** Times of recent rebuilds, oldest first; the guard against endless loops. */
   readonly rebuilds: readonly number[]
 }
@@ -65,6 +69,8 @@ export const initialRun: RunRecord = {
   caughtUpAt: undefined,
   progress: undefined,
   proof: undefined,
+  counted: {},
+  marks: {},
   rebuilds: [],
 }
 
@@ -87,15 +93,17 @@ export function step(run: RunRecord, event: RunEvent): RunRecord {
     case 'progress':
       return run.state === 'running' ? progressed(run, event.progress, event.at) : run
     case 'ended':
-      return run.state === 'running' ? ended(run, event.outcome, event.at, event.nextAt) : run
+      return run.state === 'running' ? ended(settled(run), event.outcome, event.at, event.nextAt) : run
     case 'failed':
-      return run.state === 'running' ? failed(run, event) : run
+      return run.state === 'running' ? failed(settled(run), event) : run
     case 'cancelled':
-      return run.state === 'running' ? { ...run, state: 'idle', finishedAt: event.at, dueAt: event.at } : run
+      return run.state === 'running'
+        ? { ...settled(run), state: 'idle', finishedAt: event.at, dueAt: event.at }
+        : run
     case 'pause':
       if (run.state === 'paused') return run
       return {
-        ...run,
+        ...settled(run),
         state: 'paused',
         dueAt: undefined,
         finishedAt: run.state === 'running' ? event.at : run.finishedAt,
@@ -106,10 +114,33 @@ export function step(run: RunRecord, event: RunEvent): RunRecord {
   }
 }
 
+/** What all attempts of the link counted, the running one included. */
+export function totals(run: RunRecord): Readonly<Record<string, number>> {
+  return settled(run).counted
+}
+
+/** The record with the running attempt's counters among those of the ended ones: they are counted once, when it ends. */
+function settled(run: RunRecord): RunRecord {
+  const counters = run.progress?.counters
+  if (run.state !== 'running' || counters === undefined) return run
+  const counted: Record<string, number> = { ...run.counted }
+  for (const [name, count] of Object.entries(counters)) counted[name] = (counted[name] ?? 0) + count
+  return { ...run, counted }
+}
+
 /** A live attempt does not return, so reaching `live` is what counts as caught up, and as a healthy sign. */
 function progressed(run: RunRecord, progress: Progress, at: number): RunRecord {
-  if (progress.phase !== 'live') return { ...run, progress }
-  return { ...run, progress, failures: 0, rebuilds: [], caughtUpAt: at, proof: progress.proof ?? run.proof }
+  const marks = progress.marks === undefined ? run.marks : { ...run.marks, ...progress.marks }
+  if (progress.phase !== 'live') return { ...run, progress, marks }
+  return {
+    ...run,
+    progress,
+    marks,
+    failures: 0,
+    rebuilds: [],
+    caughtUpAt: at,
+    proof: progress.proof ?? run.proof,
+  }
 }
 
 function ended(run: RunRecord, outcome: Outcome, at: number, nextAt: number | undefined): RunRecord {

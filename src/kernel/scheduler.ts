@@ -1,29 +1,15 @@
-import { type AnyPlane, type AttemptContext, runAttempt } from './attempt.ts'
-import { observe, unknownHealth } from './health.ts'
 import type { Link, LinkId } from './link.ts'
-import type { Peer } from './peer.ts'
-import type { Outcome, Progress } from './progress.ts'
-import { nextDelay, type RetryPolicy } from './retry.ts'
-import { initialRun, type RunEvent, type RunRecord, step } from './run.ts'
-import type { Lease } from './store.ts'
+import { LinkRunner, type LinkRunnerOptions, type LinkUpdate } from './link-runner.ts'
+import { initialRun, type RunRecord, step } from './run.ts'
 import { SyncError } from './sync-error.ts'
 
-export interface SchedulerOptions<Tx> extends AttemptContext<Tx> {
-  readonly planes: ReadonlyMap<string, AnyPlane<Tx>>
+export interface SchedulerOptions<Tx> extends LinkRunnerOptions<Tx> {
   /** Unique per process: what leases are held under. */
   readonly owner: string
-  readonly retry: RetryPolicy
-  /** The first time strictly after `after` (wall ms) at which a link's schedule is due; undefined: never again. */
-  readonly nextRun: (schedule: string, after: number) => number | undefined
-  /** Attempts running at the same time; further due links wait. */
+  /** Attempts coming up to date at the same time; further due links wait. One that is live and waits for news does not count. */
   readonly concurrency: number
   /** How often stored links are looked at for changes made elsewhere. Triggers and due times do not wait for it. */
   readonly pollMs: number
-}
-
-export interface LinkUpdate {
-  readonly link: Link
-  readonly run: RunRecord
 }
 
 export interface RunNowOptions {
@@ -33,14 +19,17 @@ export interface RunNowOptions {
   readonly live?: boolean | undefined
 }
 
-/** How often a running attempt's progress is written for other processes to see; listeners see every report. */
-const progressSaveMs = 1_000
+export type TriggerResult =
+  /** An attempt began for it. */
+  | { readonly kind: 'started'; readonly attempt: number; readonly finished: Promise<RunRecord> }
+  /** The running attempt was told; what it does not take up itself, the next one begins with. */
+  | { readonly kind: 'told'; readonly finished: Promise<RunRecord> }
+  /** Another process works on the link, or it is paused. */
+  | { readonly kind: 'refused'; readonly reason: 'busy' | 'paused' }
 
-interface Running {
-  readonly abort: AbortController
-  /** The record as of the last event, newer than what is stored while progress is only reported. */
-  record: RunRecord
-  finished: Promise<RunRecord>
+interface Running<Tx> {
+  readonly runner: LinkRunner<Tx>
+  readonly finished: Promise<RunRecord>
 }
 
 /**
@@ -49,7 +38,7 @@ interface Running {
  */
 export class Scheduler<Tx> implements AsyncDisposable {
   readonly #options: SchedulerOptions<Tx>
-  readonly #running = new Map<LinkId, Running>()
+  readonly #running = new Map<LinkId, Running<Tx>>()
   readonly #listeners = new Set<(update: LinkUpdate) => void>()
   readonly #stop = new AbortController()
   #wake: () => void = () => {}
@@ -78,6 +67,11 @@ export class Scheduler<Tx> implements AsyncDisposable {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
+  /** The record of an attempt running here, newer than the stored one. */
+  running(id: LinkId): RunRecord | undefined {
+    return this.#running.get(id)?.runner.record
+  }
+
   /**
    * Brings one link up to date now and answers its record. Joins an attempt already running here.
    *
@@ -85,10 +79,10 @@ export class Scheduler<Tx> implements AsyncDisposable {
    */
   async runNow(id: LinkId, { signal, live }: RunNowOptions): Promise<RunRecord> {
     await this.#adoptOrphans()
-    const running = this.#running.get(id) ?? (await this.#begin(id, live))
+    const running = this.#running.get(id) ?? (await this.#begin(id, { live, trigger: 'asked' }))
     if (running === undefined)
       throw new SyncError('store/busy', `link ${id} is being worked on by another process`)
-    const onAbort = () => running.abort.abort(signal.reason)
+    const onAbort = () => running.runner.abort(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
     try {
@@ -98,22 +92,50 @@ export class Scheduler<Tx> implements AsyncDisposable {
     }
   }
 
+  /**
+   * Asks a link for something beyond its own pace: tells the running attempt, or starts one. What a word means is the
+   * plane's business; a link that waits after failures starts at once and its failures are forgotten.
+   *
+   * @throws SyncError `config/invalid` when the link is unknown
+   */
+  async trigger(id: LinkId, word: string): Promise<TriggerResult> {
+    await this.#adoptOrphans()
+    const running = this.#running.get(id)
+    if (running !== undefined) {
+      running.runner.triggers.add(word)
+      return { kind: 'told', finished: running.finished }
+    }
+    const begun = await this.#begin(id, { trigger: word, word, forget: true })
+    if (begun === undefined) return { kind: 'refused', reason: 'busy' }
+    const attempt = await begun.runner.began
+    if (attempt === undefined) return { kind: 'refused', reason: 'paused' }
+    return { kind: 'started', attempt, finished: begun.finished }
+  }
+
   /** Applies an operator's wish; a paused link's running attempt is stopped first. */
   async control(id: LinkId, wish: 'pause' | 'resume'): Promise<RunRecord> {
+    const { store, clock } = this.#options
     const running = this.#running.get(id)
     if (wish === 'pause' && running !== undefined) {
-      running.abort.abort(new SyncError('peer/unreachable', 'stopped by the operator'))
+      running.runner.abort(new SyncError('peer/unreachable', 'stopped by the operator'))
       await running.finished
     }
-    const record = await this.#record(id, { kind: wish, at: this.#options.clock.now() })
+    const saved = await store.transaction(async (tx) => {
+      const link = await store.links.get(tx, id)
+      if (link === undefined) throw unknown(id)
+      const run = step((await store.links.run(tx, id)) ?? initialRun, { kind: wish, at: clock.now() })
+      await store.links.saveRun(tx, id, run)
+      return { link, run }
+    })
+    this.#publish(saved)
     this.#wake()
-    return record
+    return saved.run
   }
 
   /** Stops a link's running attempt, if any, and waits for its end. */
   async cancel(id: LinkId): Promise<void> {
     const running = this.#running.get(id)
-    running?.abort.abort(new SyncError('peer/unreachable', 'stopped'))
+    running?.runner.abort(new SyncError('peer/unreachable', 'stopped'))
     await running?.finished
   }
 
@@ -121,7 +143,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new SyncError('peer/unreachable', 'the node is stopping'))
     this.#wake()
-    for (const { abort } of this.#running.values()) abort.abort(this.#stop.signal.reason)
+    for (const { runner } of this.#running.values()) runner.abort(this.#stop.signal.reason)
     await Promise.allSettled([...this.#running.values()].map(({ finished }) => finished))
     await this.#loop
   }
@@ -138,12 +160,19 @@ export class Scheduler<Tx> implements AsyncDisposable {
         const due = dueAt(link, run)
         if (due === undefined || this.#running.has(link.id)) continue
         if (due > clock.now()) nextDue = Math.min(nextDue, due)
-        else if (this.#running.size < this.#options.concurrency) await this.#begin(link.id)
+        else if (this.#busy() < this.#options.concurrency)
+          await this.#begin(link.id, { trigger: run.state === 'waiting' ? 'retry' : 'due' })
       }
       await clock
         .sleep(Math.max(0, nextDue - clock.now()), AbortSignal.any([nap.signal, this.#stop.signal]))
         .catch(() => {})
     }
+  }
+
+  #busy(): number {
+    let busy = 0
+    for (const { runner } of this.#running.values()) if (runner.record.progress?.phase !== 'live') busy++
+    return busy
   }
 
   async #enabledLinks(tx: Tx): Promise<{ link: Link; run: RunRecord }[]> {
@@ -165,173 +194,79 @@ export class Scheduler<Tx> implements AsyncDisposable {
         if (run?.state !== 'running') continue
         const lease = await store.jobs.claim(tx, link.id, owner, leaseMs)
         if (lease === undefined) continue
-        await store.links.saveRun(tx, link.id, step(run, { kind: 'cancelled', at: clock.now() }))
+        await this.#cancelOrphan(tx, link.id, run, clock.now())
         await store.jobs.release(tx, lease)
       }
     })
     return this.#adopted
   }
 
-  async #begin(id: LinkId, live?: boolean): Promise<Running | undefined> {
-    const { store, owner, leaseMs } = this.#options
+  async #cancelOrphan(tx: Tx, id: LinkId, run: RunRecord, at: number): Promise<void> {
+    const { links } = this.#options.store
+    await links.saveRun(tx, id, step(run, { kind: 'cancelled', at }))
+    const [last] = await links.attempts(tx, id, 1)
+    if (last === undefined) return
+    const { counters = {}, notes = {} } = run.progress ?? {}
+    const reason = 'its process ended'
+    await links.endAttempt(tx, last.id, {
+      finishedAt: at,
+      result: 'cancelled',
+      code: undefined,
+      reason,
+      counters,
+      notes,
+    })
+  }
+
+  async #begin(id: LinkId, options: BeginOptions): Promise<Running<Tx> | undefined> {
+    const { store, owner, leaseMs, clock } = this.#options
+    const { trigger, word, forget } = options
     const claimed = await store.transaction(async (tx) => {
       const link = await store.links.get(tx, id)
       const peer = link && (await store.peers.get(tx, link.peer))
-      if (link === undefined || peer === undefined)
-        throw new SyncError('config/invalid', `there is no link ${id}`)
-      return {
-        link: { ...link, live: live ?? link.live },
-        peer,
-        lease: await store.jobs.claim(tx, id, owner, leaseMs),
+      if (link === undefined || peer === undefined) throw unknown(id)
+      const lease = await store.jobs.claim(tx, id, owner, leaseMs)
+      const run = await store.links.run(tx, id)
+      if (lease !== undefined && forget && (run?.state === 'waiting' || run?.state === 'blocked'))
+        await store.links.saveRun(tx, id, step(run, { kind: 'resume', at: clock.now() }))
+      return { link: { ...link, live: options.live ?? link.live }, peer, lease }
+    })
+    const { link, peer, lease } = claimed
+    if (lease === undefined || this.#running.has(id)) return this.#running.get(id)
+    let live = false
+    const runner = new LinkRunner<Tx>(this.#options, { link, peer, lease, trigger }, (update) => {
+      this.#publish(update)
+      // A live link leaves its place to one that is due.
+      if (!live && update.run.progress?.phase === 'live') {
+        live = true
+        this.#wake()
       }
     })
-    if (claimed.lease === undefined || this.#running.has(id)) return this.#running.get(id)
-    const abort = new AbortController()
-    const running: Running = { abort, record: initialRun, finished: Promise.resolve(initialRun) }
-    this.#running.set(id, running)
-    running.finished = this.#drive(claimed.link, claimed.peer, claimed.lease, running)
-    if (this.#stop.signal.aborted) abort.abort(this.#stop.signal.reason)
-    return running
-  }
-
-  /** Attempts until the reducer says that nothing is due at once, then frees the link. Never rejects. */
-  async #drive(link: Link, peer: Peer, lease: Lease, running: Running): Promise<RunRecord> {
-    const { store, log, clock } = this.#options
-    const { signal } = running.abort
-    const record = async (event: RunEvent) => {
-      running.record = await this.#record(link.id, event, event.kind === 'start' ? undefined : running.record)
-      return running.record
-    }
-    try {
-      for (;;) {
-        if ((await record({ kind: 'start', at: clock.now() })).state !== 'running') break
-        const { state, dueAt } = await record(await this.#once(link, peer, lease, running))
-        if (signal.aborted || state !== 'idle' || dueAt === undefined || dueAt > clock.now()) break
-      }
-    } catch (error) {
-      log.error('the state of a link could not be saved', { link: link.id, error: String(error) })
-    } finally {
+    if (word !== undefined) runner.triggers.add(word)
+    const finished = runner.run().finally(async () => {
       await store.transaction((tx) => store.jobs.release(tx, lease)).catch(() => {})
-      this.#running.delete(link.id)
+      this.#running.delete(id)
       this.#wake()
-    }
-    return running.record
-  }
-
-  /** One attempt, and what it means for the run record. */
-  async #once(link: Link, peer: Peer, lease: Lease, running: Running): Promise<RunEvent> {
-    const { planes, clock, log } = this.#options
-    const { signal } = running.abort
-    let savedAt = clock.monotonic()
-    const onProgress = (progress: Progress) => {
-      const becameLive = progress.phase === 'live' && running.record.progress?.phase !== 'live'
-      running.record = step(running.record, { kind: 'progress', at: clock.now(), progress })
-      this.#publish({ link, run: running.record })
-      if (!becameLive && clock.monotonic() - savedAt < progressSaveMs) return
-      savedAt = clock.monotonic()
-      this.#background(this.#saveProgress(link, running.record))
-      if (becameLive) this.#background(this.#health(peer, { kind: 'success', at: clock.now() }))
-    }
-    try {
-      const plane = planes.get(link.plane)
-      if (plane === undefined) throw new SyncError('config/invalid', `no plane named "${link.plane}"`)
-      const outcome: Outcome = await runAttempt(this.#options, plane, {
-        link,
-        peer,
-        lease,
-        signal,
-        onProgress,
-      })
-      if (outcome.kind === 'rebuild') await this.#dropCheckpoint(link, lease)
-      await this.#health(peer, { kind: 'success', at: clock.now() })
-      const at = clock.now()
-      return { kind: 'ended', at, outcome, nextAt: this.#nextAt(link, at) }
-    } catch (error) {
-      if (signal.aborted) return { kind: 'cancelled', at: clock.now() }
-      const failure = asSyncError(error)
-      log.warn('an attempt failed', {
-        link: link.id,
-        peer: peer.name,
-        code: failure.code,
-        reason: failure.message,
-      })
-      await this.#health(peer, {
-        kind: 'failure',
-        at: clock.now(),
-        code: failure.code,
-        message: failure.message,
-      })
-      return {
-        kind: 'failed',
-        at: clock.now(),
-        reason: failure.message,
-        delayMs: this.#delay(running.record, failure),
-      }
-    }
-  }
-
-  #nextAt({ schedule }: Link, after: number): number | undefined {
-    return schedule === undefined ? undefined : this.#options.nextRun(schedule, after)
-  }
-
-  #delay(record: RunRecord, failure: SyncError): number | undefined {
-    const { retry, random } = this.#options
-    return failure.retryable
-      ? nextDelay(retry, record.failures + 1, random(), failure.retryAfterMs)
-      : undefined
-  }
-
-  async #dropCheckpoint(link: Link, lease: Lease): Promise<void> {
-    const { store } = this.#options
-    await store.transaction(async (tx) => {
-      await store.jobs.assertOwned(tx, lease)
-      await store.links.saveCheckpoint(tx, link.id, undefined)
     })
-  }
-
-  async #health(peer: Peer, event: Parameters<typeof observe>[1]): Promise<void> {
-    const { store } = this.#options
-    await store.transaction(async (tx) => {
-      // The peer may have been removed while its attempt was ending.
-      if ((await store.peers.get(tx, peer.id)) === undefined) return
-      const health = (await store.peers.health(tx, peer.id)) ?? unknownHealth
-      await store.peers.saveHealth(tx, peer.id, observe(health, event))
-    })
-  }
-
-  /** For other processes to read; the record's truth is in memory until the attempt ends. */
-  async #saveProgress(link: Link, record: RunRecord): Promise<void> {
-    const { store } = this.#options
-    await store.transaction(async (tx) => {
-      const saved = await store.links.run(tx, link.id)
-      if (saved?.state === 'running') await store.links.saveRun(tx, link.id, record)
-    })
-  }
-
-  /** Reports about a run must not end it: what fails here is logged, and the next report tries again. */
-  #background(work: Promise<void>): void {
-    work.catch((error: unknown) =>
-      this.#options.log.warn('a report could not be saved', { error: String(error) }),
-    )
-  }
-
-  /** `base` is the running attempt's record, newer than the stored one. */
-  async #record(id: LinkId, event: RunEvent, base?: RunRecord): Promise<RunRecord> {
-    const { store } = this.#options
-    const saved = await store.transaction(async (tx) => {
-      const link = await store.links.get(tx, id)
-      if (link === undefined) throw new SyncError('config/invalid', `there is no link ${id}`)
-      const run = step(base ?? (await store.links.run(tx, id)) ?? initialRun, event)
-      await store.links.saveRun(tx, id, run)
-      return { link, run }
-    })
-    this.#publish(saved)
-    return saved.run
+    const running: Running<Tx> = { runner, finished }
+    this.#running.set(id, running)
+    if (this.#stop.signal.aborted) runner.abort(this.#stop.signal.reason)
+    return running
   }
 
   #publish(update: LinkUpdate): void {
     for (const listener of this.#listeners) listener(update)
   }
+}
+
+interface BeginOptions {
+  readonly live?: boolean | undefined
+  /** What the history says about why. */
+  readonly trigger: string
+  /** What the plane is told. */
+  readonly word?: string
+  /** Failures so far no longer count. */
+  readonly forget?: boolean
 }
 
 /** A live or repeating link that never ran is due at once; one that is neither only runs when asked. */
@@ -341,9 +276,6 @@ function dueAt(link: Link, run: RunRecord): number | undefined {
   return run.dueAt ?? (run.startedAt === undefined ? 0 : undefined)
 }
 
-function asSyncError(error: unknown): SyncError {
-  if (error instanceof SyncError) return error
-  return new SyncError('internal/bug', error instanceof Error ? error.message : String(error), {
-    cause: error,
-  })
+function unknown(id: LinkId): SyncError {
+  return new SyncError('config/invalid', `there is no link ${id}`)
 }

@@ -1,3 +1,4 @@
+import type { AttemptEnd, AttemptRecord, AttemptStart } from './attempt-record.ts'
 import type { HealthRecord } from './health.ts'
 import type { Link, LinkId } from './link.ts'
 import type { Outbox } from './outbox.ts'
@@ -58,6 +59,12 @@ export interface LinkStore<Tx> {
   saveCheckpoint(tx: Tx, id: LinkId, checkpoint: unknown): Promise<void>
   run(tx: Tx, id: LinkId): Promise<RunRecord | undefined>
   saveRun(tx: Tx, id: LinkId, run: RunRecord): Promise<void>
+  /** Adds an attempt to its link's history and drops the oldest beyond `attemptsKept`; answers its id. */
+  beginAttempt(tx: Tx, start: AttemptStart): Promise<number>
+  /** Writes how it ended; an attempt that is no longer kept, or ended already, is ignored. */
+  endAttempt(tx: Tx, id: number, end: AttemptEnd): Promise<void>
+  /** Newest first. */
+  attempts(tx: Tx, link: LinkId, limit: number): Promise<readonly AttemptRecord[]>
 }
 
 export interface TransactionOptions {

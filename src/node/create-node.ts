@@ -119,11 +119,11 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
       random: Math.random,
       log,
       owner,
-      retry: {
+      retry: () => ({
         ...defaultRetryPolicy,
         initialMs: config.sync.retryInitialSeconds * 1_000,
         maxMs: config.sync.retryMaxSeconds * 1_000,
-      },
+      }),
       concurrency: config.sync.concurrency,
       idleMs: config.sync.idleSeconds * 1_000,
       leaseMs: config.sync.leaseSeconds * 1_000,

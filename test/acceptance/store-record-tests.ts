@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
+import { type AttemptEnd, attemptsKept } from '../../src/kernel/attempt-record.ts'
 import { observe, unknownHealth } from '../../src/kernel/health.ts'
 import { linkId } from '../../src/kernel/link.ts'
 import { peerId } from '../../src/kernel/peer.ts'
@@ -61,6 +62,41 @@ export function recordTests<Tx>(setup: StoreSetup<Tx>): void {
     }
     const stranger = store.transaction((tx) => store.peers.saveHealth(tx, peerId('x'), unknownHealth))
     await assert.rejects(stranger, code('config/invalid'))
+  })
+
+  it('keeps the newest attempts of each link, as they began and as they ended', async () => {
+    await using world = await setup()
+    const { store } = world
+    await seed(store, 'l', 'm')
+    const begin = (id: string, startedAt: number) =>
+      store.transaction((tx) => store.links.beginAttempt(tx, { link: linkId(id), trigger: 'due', startedAt }))
+    const other = await begin('m', 1)
+    const ids: number[] = []
+    for (let at = 0; at < attemptsKept + 3; at++) ids.push(await begin('l', at))
+    const end: AttemptEnd = {
+      finishedAt: 99,
+      result: 'failed',
+      code: 'peer/busy',
+      reason: 'slow down',
+      counters: { received: 2 },
+      notes: { strategy: 'req' },
+    }
+    const last = ids.at(-1)!
+    await store.transaction(async (tx) => {
+      await store.links.endAttempt(tx, last, end)
+      await store.links.endAttempt(tx, last, { ...end, reason: 'a second end changes nothing' })
+      await store.links.endAttempt(tx, ids[0]!, end)
+    })
+    const kept = await store.read((tx) => store.links.attempts(tx, l, 1_000))
+    assert.deepEqual(
+      kept.map(({ id }) => id),
+      ids.slice(-attemptsKept).reverse(),
+    )
+    assert.deepEqual(kept[0], { id: last, link: l, trigger: 'due', startedAt: attemptsKept + 2, end })
+    assert.equal(kept[1]?.end, undefined)
+    const others = await store.read((tx) => store.links.attempts(tx, linkId('m'), 5))
+    assert.deepEqual(others, [{ id: other, link: 'm', trigger: 'due', startedAt: 1, end: undefined }])
+    await assert.rejects(begin('stranger', 1), code('config/invalid'))
   })
 
   it('removing a peer removes its links and all that belongs to them, and nothing else', async () => {

@@ -8,6 +8,7 @@ import { peerId } from '../../src/kernel/peer.ts'
 import type { Session } from '../../src/kernel/plane.ts'
 import type { Outcome, Progress } from '../../src/kernel/progress.ts'
 import { defaultRetryPolicy } from '../../src/kernel/retry.ts'
+import { totals } from '../../src/kernel/run.ts'
 import { Scheduler } from '../../src/kernel/scheduler.ts'
 import { SyncError } from '../../src/kernel/sync-error.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
@@ -74,7 +75,7 @@ async function world(sync: Sync, overrides: Partial<Link> = {}) {
   })
   const clock = new FakeClock()
   const transport = stack.use(network.transport())
-  const scheduler = (owner = 'me') =>
+  const scheduler = (owner = 'me', concurrency = 4) =>
     new Scheduler<SqliteTx>({
       store,
       planes: new Map([['notes', plane]]),
@@ -83,8 +84,8 @@ async function world(sync: Sync, overrides: Partial<Link> = {}) {
       random: () => 0.5,
       log: silentLogger,
       owner,
-      retry: defaultRetryPolicy,
-      concurrency: 4,
+      retry: () => defaultRetryPolicy,
+      concurrency,
       idleMs: 60_000,
       leaseMs: 3_600_000,
       pollMs: 10_000,
@@ -330,3 +331,116 @@ for (const [schedule, due] of [
     assert.equal((await scheduler.runNow(w.link.id, options)).dueAt, Date.parse(due))
   })
 }
+
+test('a word for a running attempt reaches it, asked often is asked once, and one that came too late starts another', async () => {
+  const started = Promise.withResolvers<void>()
+  const taken: (readonly string[])[] = []
+  let attempts = 0
+  await using w = await world(async function* (session) {
+    attempts++
+    yield transferring(0)
+    if (attempts === 1) {
+      started.resolve()
+      await session.triggers.wait(session.signal)
+    }
+    taken.push(session.triggers.take())
+    if (attempts === 1) late.resolve()
+    if (attempts === 1) await said.promise
+    return { kind: 'caught-up' }
+  })
+  const late = Promise.withResolvers<void>()
+  const said = Promise.withResolvers<void>()
+  await using scheduler = w.scheduler()
+  const first = await scheduler.trigger(w.link.id, 'full')
+  assert.equal(first.kind, 'started')
+  await started.promise
+  await late.promise
+  for (let i = 0; i < 10; i++) assert.equal((await scheduler.trigger(w.link.id, 'full')).kind, 'told')
+  said.resolve()
+  if (first.kind === 'started') await first.finished
+  assert.deepEqual(taken, [['full'], ['full']], 'ten more callers cost one more attempt')
+})
+
+test('a plane that takes no words is not run for ever because of one', async () => {
+  let attempts = 0
+  await using w = await world(async function* () {
+    attempts++
+    yield transferring(0)
+    return { kind: 'caught-up' }
+  })
+  await using scheduler = w.scheduler()
+  const result = await scheduler.trigger(w.link.id, 'full')
+  assert.equal(result.kind, 'started')
+  if (result.kind === 'started') await result.finished
+  assert.equal(attempts, 1)
+})
+
+test('asking a link that waits after failures starts it at once and forgets them, a paused one refuses', async () => {
+  let fail = true
+  await using w = await world(async function* () {
+    yield transferring(0)
+    if (fail) throw new SyncError('peer/unreachable', 'no answer')
+    return { kind: 'caught-up' }
+  })
+  await using scheduler = w.scheduler()
+  assert.equal((await scheduler.runNow(w.link.id, options)).state, 'waiting')
+  fail = false
+  const result = await scheduler.trigger(w.link.id, 'sync')
+  assert.equal(result.kind, 'started')
+  if (result.kind === 'started') assert.equal((await result.finished).failures, 0)
+  await scheduler.control(w.link.id, 'pause')
+  assert.deepEqual(await scheduler.trigger(w.link.id, 'sync'), { kind: 'refused', reason: 'paused' })
+})
+
+test('every attempt stays in the history of its link with what it counted, and the counters add up over attempts', async () => {
+  let attempt = 0
+  await using w = await world(async function* () {
+    attempt++
+    const counters = { received: attempt }
+    yield {
+      phase: 'transferring',
+      done: attempt,
+      counters,
+      marks: { event: attempt },
+      notes: { way: 'short' },
+    }
+    if (attempt === 1) return { kind: 'more' }
+    if (attempt === 2) return { kind: 'caught-up' }
+    throw new SyncError('peer/busy', 'slow down')
+  })
+  await using scheduler = w.scheduler()
+  await scheduler.runNow(w.link.id, options)
+  const run = await scheduler.runNow(w.link.id, options)
+  assert.deepEqual(totals(run), { received: 6 })
+  assert.deepEqual(run.marks, { event: 3 })
+  const history = await w.store.read((tx) => w.store.links.attempts(tx, w.link.id, 10))
+  assert.deepEqual(
+    history.map(({ trigger, end }) => [trigger, end?.result, end?.code, end?.reason, end?.counters.received]),
+    [
+      ['asked', 'failed', 'peer/busy', 'slow down', 3],
+      ['more', 'caught-up', undefined, undefined, 2],
+      ['asked', 'more', undefined, undefined, 1],
+    ],
+  )
+  assert.deepEqual(history[0]?.end?.notes, { way: 'short' })
+})
+
+test('a live attempt that waits for news leaves its place to others', async () => {
+  const other = linkId('other')
+  const order: string[] = []
+  const ran = Promise.withResolvers<void>()
+  await using w = await world(
+    async function* (session) {
+      order.push(session.link.id)
+      yield { phase: 'live', done: 0 }
+      if (session.link.id === other) ran.resolve()
+      return await never(session.signal)
+    },
+    { live: true },
+  )
+  await w.store.transaction((tx) => w.store.links.put(tx, { ...w.link, id: other, scopeKey: 'other' }))
+  await using scheduler = w.scheduler('me', 1)
+  scheduler.start()
+  await ran.promise
+  assert.equal(order.length, 2)
+})

@@ -82,10 +82,22 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_by_state ON outbox (link, dead, seq);
 `
 
+const attempts = `
+CREATE TABLE link_attempts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  link TEXT NOT NULL REFERENCES links ON DELETE CASCADE,
+  trigger_word TEXT NOT NULL,
+  started_at INTEGER NOT NULL,
+  ended TEXT
+) STRICT;
+CREATE INDEX attempt_by_link ON link_attempts (link, id);
+`
+
 export const controlMigrations: readonly Migration<SqliteTx>[] = [
   { id: 'control-0001-create', up: (tx) => tx.db.exec(tables) },
   {
     id: 'control-0002-address-tls',
     up: (tx) => tx.db.exec('ALTER TABLE peer_addresses ADD COLUMN tls TEXT'),
   },
+  { id: 'control-0003-attempts', up: (tx) => tx.db.exec(attempts) },
 ]

@@ -1,3 +1,9 @@
+import {
+  type AttemptEnd,
+  type AttemptRecord,
+  type AttemptStart,
+  attemptsKept,
+} from '../../kernel/attempt-record.ts'
 import { type Direction, type Link, type LinkId, linkId } from '../../kernel/link.ts'
 import { type PeerId, peerId } from '../../kernel/peer.ts'
 import { initialRun, type RunRecord } from '../../kernel/run.ts'
@@ -78,13 +84,48 @@ export class LinkTable implements LinkStore<SqliteTx> {
   async saveRun(tx: SqliteTx, id: LinkId, run: RunRecord): Promise<void> {
     save(tx, runSql, id, JSON.stringify(run))
   }
+
+  async beginAttempt(tx: SqliteTx, { link, trigger, startedAt }: AttemptStart): Promise<number> {
+    const sql = 'INSERT INTO link_attempts (link, trigger_word, started_at) VALUES (?, ?, ?)'
+    const { lastInsertRowid } = guarded(link, () => tx.prepare(sql).run(link, trigger, startedAt))
+    const oldest = `SELECT id FROM link_attempts WHERE link = ? ORDER BY id DESC LIMIT 1 OFFSET ${attemptsKept}`
+    tx.prepare(`DELETE FROM link_attempts WHERE link = ? AND id <= (${oldest})`).run(link, link)
+    return Number(lastInsertRowid)
+  }
+
+  async endAttempt(tx: SqliteTx, id: number, end: AttemptEnd): Promise<void> {
+    tx.prepare('UPDATE link_attempts SET ended = ? WHERE id = ? AND ended IS NULL').run(toJson(end), id)
+  }
+
+  async attempts(tx: SqliteTx, link: LinkId, limit: number): Promise<readonly AttemptRecord[]> {
+    const sql =
+      'SELECT id, trigger_word, started_at, ended FROM link_attempts WHERE link = ? ORDER BY id DESC LIMIT ?'
+    return tx
+      .prepare(sql)
+      .all(link, limit)
+      .map(({ id, trigger_word, started_at, ended }) => ({
+        id: Number(id),
+        link,
+        trigger: String(trigger_word),
+        startedAt: Number(started_at),
+        end: ended === null ? undefined : { ...noEnd, ...(fromJson(ended) as AttemptEnd) },
+      }))
+  }
 }
 
+/** What JSON leaves out. */
+const noEnd = { code: undefined, reason: undefined }
+
 function save(tx: SqliteTx, sql: string, id: LinkId, text: string): void {
+  guarded(id, () => tx.prepare(sql).run(id, text))
+}
+
+/** A write about a link, which may be gone by now. */
+export function guarded<T>(link: LinkId, write: () => T): T {
   try {
-    tx.prepare(sql).run(id, text)
+    return write()
   } catch (error) {
-    throw isForeignKeyError(error) ? noSuchLink(id) : error
+    throw isForeignKeyError(error) ? noSuchLink(link) : error
   }
 }
 

@@ -1,7 +1,6 @@
 import { type LinkId, linkId } from '../../kernel/link.ts'
 import type { Outbox, OutboxItem } from '../../kernel/outbox.ts'
-import { noSuchLink } from './link-table.ts'
-import { isForeignKeyError } from './sqlite-error.ts'
+import { guarded } from './link-table.ts'
 import type { SqliteTx } from './sqlite-tx.ts'
 
 const columns = 'link, key, dead, attempts, not_before, reason'
@@ -71,14 +70,6 @@ export class OutboxTable implements Outbox<SqliteTx> {
     const sql = 'SELECT count(*) AS count FROM outbox WHERE link = ? AND dead = ?'
     const count = (dead: number) => Number(tx.prepare(sql).get(link, dead)?.count)
     return { pending: count(0), dead: count(1) }
-  }
-}
-
-function guarded<T>(link: LinkId, write: () => T): T {
-  try {
-    return write()
-  } catch (error) {
-    throw isForeignKeyError(error) ? noSuchLink(link) : error
   }
 }
 
