@@ -134,6 +134,11 @@ export const configSchema = z.strictObject({
     allowed: 'the path of an executable file',
     defaultText: 'none',
   }),
+  writePolicyPluginFailure: z.enum(['pause', 'reject', 'accept']).default('pause').register(settingInfo, {
+    description:
+      'What becomes of an event while the plugin gives no verdict. `pause`: nothing is decided, and a sync tries again later; `reject`: it is refused and a sync goes on without it; `accept`: the plugin is passed over.',
+    allowed: 'pause, reject or accept',
+  }),
   limits: z.record(z.string(), z.int().min(0)).default({}).register(settingInfo, {
     description: 'Limits of the relay that differ from their defaults, by name.',
     allowed: 'names of limits with whole numbers from 0',

@@ -17,7 +17,7 @@ import type { Filter } from '../planes/events/filter.ts'
 import { parseSyncFilter } from '../planes/events/filter-parser.ts'
 import { createIngest, type Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
-import { openWritePolicyPlugin } from '../planes/events/plugin/write-policy-plugin.ts'
+import { PluginPool } from '../planes/events/plugin/plugin-pool.ts'
 import { createRelay, type Relay } from '../planes/events/relay/relay.ts'
 import type { Signer } from '../planes/events/signer.ts'
 import { createEventsPlane } from '../planes/events/sync/events-plane.ts'
@@ -90,13 +90,12 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
   const identity = await loadIdentity(directory)
   const events = opening.use(await createSqliteEventStore({ store, relayUrls, restrictedKinds, clock, log }))
   const verifier = opening.use(createWorkerVerifier({ workers: config.verifier.workers }))
+  const plugins = opening.use(new PluginPool({ clock, random: Math.random, log }))
   const { writePolicyPlugin } = config
   const plugin =
     writePolicyPlugin === undefined
       ? undefined
-      : opening.use(
-          await openWritePolicyPlugin({ path: resolve(writePolicyPlugin), clock, random: Math.random, log }),
-        )
+      : opening.use(await plugins.open(writePolicyPlugin, config.writePolicyPluginFailure))
   const policy = createWritePolicy({ limits, more: plugin && [plugin.policy] })
   const ingest = createIngest({ store: events, verifier, policy, limits, clock, relayUrls })
   const transport = opening.use(

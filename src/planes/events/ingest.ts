@@ -11,7 +11,7 @@ import type { Verifier } from './verifier.ts'
 import type { PolicyContext, WritePolicy } from './write-policy.ts'
 
 /** Where a batch of events comes from. */
-export interface IngestContext extends Pick<PolicyContext, 'source' | 'remote'> {
+export interface IngestContext extends Pick<PolicyContext, 'source' | 'remote' | 'peer'> {
   /** Public keys that authenticated on this connection (NIP-42). Default: none. */
   readonly authenticated?: readonly string[] | undefined
   /** Take signatures on trust; only an import may. Ids are checked all the same. */
@@ -164,12 +164,12 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
 
   async #checkOne(raw: string, claimedId: string | undefined, context: IngestContext): Promise<Checked> {
     const { limits, policy, clock, relayUrls = [] } = this.#options
-    const { source, remote, authenticated = [] } = context
+    const { source, remote, peer, authenticated = [] } = context
     const nowSeconds = Math.floor(clock.now() / 1_000)
     try {
       const parsed = parseEventShape(raw, limits)
       assertEventId(parsed.event)
-      const answer = policy(parsed.event, { source, remote, authenticated, relayUrls, nowSeconds })
+      const answer = policy(parsed.event, { source, remote, peer, authenticated, relayUrls, nowSeconds })
       const refusal = answer instanceof Promise ? await answer : answer
       if (refusal === undefined) return { parsed }
       return refusal instanceof EventError

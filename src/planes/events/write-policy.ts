@@ -9,6 +9,16 @@ import { relayAddress } from './relay-address.ts'
 /** Through which door an event comes. */
 export type EventSource = 'client' | 'sync' | 'import'
 
+/** The relay a synced event comes from, as its operator has defined it here. */
+export interface SyncSource {
+  readonly id: string
+  /** The key it is expected to have: what it may write here derives from this key, not from the authors of its events. */
+  readonly pubkey?: string | undefined
+  /** Which of its links. */
+  readonly link?: string | undefined
+  readonly labels?: Readonly<Record<string, string>> | undefined
+}
+
 /** What a policy may know besides the event. */
 export interface PolicyContext {
   readonly source: EventSource
@@ -16,6 +26,8 @@ export interface PolicyContext {
   readonly remote: string
   /** Public keys that authenticated on this connection (NIP-42). */
   readonly authenticated: readonly string[]
+  /** Given where the source is `sync`. */
+  readonly peer?: SyncSource | undefined
   /** Our own public URLs. */
   readonly relayUrls: readonly string[]
   /** Unix seconds. */

@@ -19,11 +19,13 @@ const maxMessageLength = 500
 /** The line of a write-policy plugin's standard input for one event (spec events §7.4), newline included. */
 export function requestLine(
   { id, pubkey, created_at, kind, tags, content, sig }: NostrEvent,
-  { source, remote, authenticated, nowSeconds }: PolicyContext,
+  { source, remote, peer, authenticated, nowSeconds }: PolicyContext,
 ): string {
   const event = { id, pubkey, created_at, kind, tags, content, sig }
   const authed = authenticated[0]
-  const request = { type: 'new', event, receivedAt: nowSeconds, ...sender(source, remote), authed }
+  // Ours on top of the protocol, for one program that decides about many relays.
+  const about = peer && { peerId: peer.id, link: peer.link, labels: peer.labels }
+  const request = { type: 'new', event, receivedAt: nowSeconds, ...sender(source, remote), authed, ...about }
   return `${JSON.stringify(request)}\n`
 }
 
