@@ -73,7 +73,11 @@ describe('configuration', () => {
       'number-list': '1',
       'number-record': 'a=1',
     }
-    const own: Record<string, string> = { 'log.format': 'json', adminPubkey: 'ab'.repeat(32) }
+    const own: Record<string, string> = {
+      'log.format': 'json',
+      writePolicyPluginFailure: 'accept',
+      adminPubkey: 'ab'.repeat(32),
+    }
     for (const setting of settings) {
       const other =
         setting.key === 'verifier.workers' ? String(Number(setting.default) + 1) : samples[setting.kind]!

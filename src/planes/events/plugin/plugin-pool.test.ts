@@ -13,9 +13,9 @@ const telling = `
 require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
   const { event: { id }, sourceType, sourceInfo, peerId, link, labels } = JSON.parse(line)
   const msg = JSON.stringify({ pid: process.pid, sourceType, sourceInfo, peerId, link, labels })
-  console.log(JSON.stringify({ id, action: 'reject', msg: 'blocked: ' + msg }))
+  process.stdout.write(JSON.stringify({ id, action: 'reject', msg: 'blocked: ' + msg }) + '\\n')
 })`
-const crashing = 'process.exit(1)'
+const crashing = 'throw 1'
 
 const context: PolicyContext = {
   source: 'sync',
