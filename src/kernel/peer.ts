@@ -8,6 +8,11 @@ export interface Address {
   readonly value: string
   /** For an address that is reached over TLS. Default: the host of the address, and the certificate authorities Node.js ships. */
   readonly tls?: TlsSettings
+  /**
+   * Data named it, not an operator: it is only connected to at addresses of the public internet. Without this anybody who
+   * can publish could make us knock on doors of our own network (SSRF).
+   */
+  readonly publicOnly?: boolean
 }
 
 /**

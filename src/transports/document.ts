@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Address } from '../kernel/peer.ts'
 import { SyncError } from '../kernel/sync-error.ts'
+import { guardedLookup } from './public-address.ts'
 import { tlsConnection } from './tls.ts'
 import { tlsError } from './tls-error.ts'
 
@@ -28,10 +29,11 @@ export async function readDocument(address: Address, options: DocumentOptions): 
       port: url.port || (url.protocol === 'https:' ? 443 : 80),
       path: url.pathname + url.search,
       headers: { host: url.host, accept },
+      ...guardedLookup(url.hostname, address.publicOnly),
       signal,
       // A request with an agent would ask that for its connection.
       ...(url.protocol === 'https:'
-        ? { createConnection: tlsConnection(url, address.tls ?? {}, handshake.signal) }
+        ? { createConnection: tlsConnection(url, address, handshake.signal) }
         : { agent: false }),
     },
     resolve,

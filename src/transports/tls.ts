@@ -10,8 +10,9 @@ import {
   type SecureContext,
   type TLSSocket,
 } from 'node:tls'
-import type { TlsSettings } from '../kernel/peer.ts'
+import type { Address, TlsSettings } from '../kernel/peer.ts'
 import { SyncError } from '../kernel/sync-error.ts'
+import { guardedLookup } from './public-address.ts'
 import { isPinned } from './tls-chain.ts'
 import { tlsError } from './tls-error.ts'
 
@@ -21,11 +22,11 @@ type Connected = (error: Error | null, socket: Duplex) => void
  * How `ws` and `node:https` reach `url`: they get the socket only once the peer has passed every check, so that nothing of
  * ours leaves before. `signal` ends a handshake under way and means nothing afterwards.
  */
-export function tlsConnection(url: URL, settings: TlsSettings, signal: AbortSignal) {
+export function tlsConnection(url: URL, { tls, publicOnly }: Address, signal: AbortSignal) {
   return (_options: ClientRequestArgs, connected: Connected): undefined => {
     // The callback takes a socket or an error, its type asks for both.
     const failed = connected as (error: unknown) => void
-    connectTls(url, settings, signal).then((socket) => connected(null, socket), failed)
+    connectTls(url, tls ?? {}, publicOnly, signal).then((socket) => connected(null, socket), failed)
   }
 }
 
@@ -35,7 +36,12 @@ export function tlsConnection(url: URL, settings: TlsSettings, signal: AbortSign
  * @throws SyncError `peer/rejected` when a check fails, `config/invalid` when a file of the settings cannot be used, and
  *   what the socket reports
  */
-async function connectTls(url: URL, settings: TlsSettings, signal: AbortSignal): Promise<TLSSocket> {
+async function connectTls(
+  url: URL,
+  settings: TlsSettings,
+  publicOnly: boolean | undefined,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const name = settings.hostname ?? host
   const secureContext = await readTlsFiles(settings)
@@ -45,6 +51,7 @@ async function connectTls(url: URL, settings: TlsSettings, signal: AbortSignal):
   const socket = connect({
     host,
     port: Number(url.port || 443),
+    ...guardedLookup(host, publicOnly),
     secureContext,
     minVersion: 'TLSv1.2',
     // RFC 6066 §3 knows no addresses in SNI.

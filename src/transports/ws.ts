@@ -4,6 +4,7 @@ import type { Channel, DialOptions, Transport } from '../kernel/channel.ts'
 import { type Clock, systemClock } from '../kernel/clock.ts'
 import type { Address } from '../kernel/peer.ts'
 import { SyncError } from '../kernel/sync-error.ts'
+import { guardedLookup } from './public-address.ts'
 import { tlsConnection } from './tls.ts'
 import { WsChannel } from './ws-channel.ts'
 import { connectionError, upgradeError } from './ws-error.ts'
@@ -70,10 +71,15 @@ function handshake(
   const remote = url.href
   const { promise, resolve, reject } = Promise.withResolvers<WsChannel>()
   const timer = new AbortController()
-  const connectOptions: ConnectOptions = { maxPayload, perMessageDeflate, closeTimeout: closeTimeoutMs }
+  const connectOptions: ConnectOptions = {
+    maxPayload,
+    perMessageDeflate,
+    closeTimeout: closeTimeoutMs,
+    ...guardedLookup(url.hostname, address.publicOnly),
+  }
   if (url.protocol === 'wss:') {
     // The published type knows only functions that answer the socket at once; `ws` hands it to `node:https` as it is.
-    const createConnection = tlsConnection(url, address.tls ?? {}, timer.signal)
+    const createConnection = tlsConnection(url, address, timer.signal)
     connectOptions.createConnection = createConnection as unknown as NonNullable<
       ClientOptions['createConnection']
     >

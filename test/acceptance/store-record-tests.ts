@@ -17,7 +17,7 @@ export function recordTests<Tx>(setup: StoreSetup<Tx>): void {
     const { store } = world
     const addresses = [
       { transport: 'ws', value: 'wss://b.example', tls: { hostname: 'c.example', pins: ['p', 'q'] } },
-      { transport: 'http', value: 'https://a.example' },
+      { transport: 'http', value: 'https://a.example', publicOnly: true },
     ]
     const full = peer('p', { name: 'Grüße 🫶', addresses, enabled: false, metadata: { a: [1, { b: null }] } })
     const plain = peer('p', { addresses: addresses.slice(1) })

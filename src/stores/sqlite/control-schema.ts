@@ -100,4 +100,8 @@ export const controlMigrations: readonly Migration<SqliteTx>[] = [
     up: (tx) => tx.db.exec('ALTER TABLE peer_addresses ADD COLUMN tls TEXT'),
   },
   { id: 'control-0003-attempts', up: (tx) => tx.db.exec(attempts) },
+  {
+    id: 'control-0004-public-only',
+    up: (tx) => tx.db.exec('ALTER TABLE peer_addresses ADD COLUMN public_only INTEGER NOT NULL DEFAULT 0'),
+  },
 ]

@@ -32,10 +32,17 @@ export class PeerTable implements PeerStore<SqliteTx> {
     tx.prepare(sql).run(id, name, Number(enabled), toJson(metadata))
     tx.prepare('DELETE FROM peer_addresses WHERE peer = ?').run(id)
     const insert = tx.prepare(
-      'INSERT INTO peer_addresses (peer, position, transport, value, tls) VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO peer_addresses (peer, position, transport, value, tls, public_only) VALUES (?, ?, ?, ?, ?, ?)',
     )
-    for (const [position, { transport, value, tls }] of addresses.entries())
-      insert.run(id, position, transport, value, tls === undefined ? null : toJson(tls))
+    for (const [position, { transport, value, tls, publicOnly }] of addresses.entries())
+      insert.run(
+        id,
+        position,
+        transport,
+        value,
+        tls === undefined ? null : toJson(tls),
+        Number(publicOnly === true),
+      )
   }
 
   async remove(tx: SqliteTx, id: PeerId): Promise<boolean> {
@@ -59,7 +66,7 @@ export class PeerTable implements PeerStore<SqliteTx> {
 }
 
 function toPeer(tx: SqliteTx, row: Record<string, unknown>): Peer {
-  const sql = 'SELECT transport, value, tls FROM peer_addresses WHERE peer = ? ORDER BY position'
+  const sql = 'SELECT transport, value, tls, public_only FROM peer_addresses WHERE peer = ? ORDER BY position'
   const addresses = tx.prepare(sql).all(String(row.id))
   return {
     id: peerId(String(row.id)),
@@ -70,7 +77,11 @@ function toPeer(tx: SqliteTx, row: Record<string, unknown>): Peer {
   }
 }
 
-function toAddress({ transport, value, tls }: Record<string, unknown>): Address {
-  const address = { transport: String(transport), value: String(value) }
-  return tls === null ? address : { ...address, tls: fromJson(tls) as TlsSettings }
+function toAddress({ transport, value, tls, public_only }: Record<string, unknown>): Address {
+  return {
+    transport: String(transport),
+    value: String(value),
+    ...(tls !== null && { tls: fromJson(tls) as TlsSettings }),
+    ...(public_only === 1 && { publicOnly: true }),
+  }
 }
