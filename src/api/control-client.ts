@@ -82,8 +82,8 @@ export class ControlClient implements NodeControl {
     return this.#call({ call: 'count', filter })
   }
 
-  sync(sync: SyncRequest, { signal, onProgress }: SyncOptions): Promise<SyncReport> {
-    return this.#call({ call: 'sync', ...sync }, signal, (progress) => onProgress(progress as Progress))
+  syncOnce(sync: SyncRequest, { signal, onProgress }: SyncOptions): Promise<SyncReport> {
+    return this.#call({ call: 'syncOnce', ...sync }, signal, (progress) => onProgress(progress as Progress))
   }
 
   export(filter: Filter, signal?: AbortSignal): AsyncIterable<string> {

@@ -24,7 +24,7 @@ export const callSchema = z.discriminatedUnion('call', [
     without: z.array(z.string()),
   }),
   z.strictObject({
-    call: z.literal('sync'),
+    call: z.literal('syncOnce'),
     url: z.string(),
     direction: z.enum(['down', 'up', 'both']),
     filter: z.unknown(),

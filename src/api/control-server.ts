@@ -113,8 +113,8 @@ export class ControlServer implements AsyncDisposable {
         return node.putServer(call)
       case 'count':
         return node.count(filterOf(call.filter))
-      case 'sync':
-        return node.sync({ ...call, filter: filterOf(call.filter) }, { signal, onProgress })
+      case 'syncOnce':
+        return node.syncOnce({ ...call, filter: filterOf(call.filter) }, { signal, onProgress })
       case 'export':
       case 'query':
         for await (const line of node[call.call](filterOf(call.filter), signal)) await write({ line })

@@ -41,7 +41,7 @@ export function demoCommand(terminal: Terminal): Command {
 
       const onProgress = (progress: Progress) => terminal.progress(() => progressLine('syncing', progress))
       const request = { url, direction: 'both', filter: {}, live: false } as const
-      const { run } = await bob.sync(request, { signal: terminal.signal, onProgress })
+      const { run } = await bob.syncOnce(request, { signal: terminal.signal, onProgress })
       if (run.state !== 'idle')
         throw new SyncError('peer/protocol', `the nodes did not come into step: ${run.reason}`)
 

@@ -26,7 +26,7 @@ export function syncCommand(terminal: Terminal): Command {
       const one = async (url: string): Promise<SyncReport> => {
         const onProgress = (progress: Progress) => terminal.progress(() => progressLine(url, progress))
         const request = { url, direction: options.dir, filter: options.filter, live: options.live === true }
-        const report = await node.sync(request, { signal: terminal.signal, onProgress })
+        const report = await node.syncOnce(request, { signal: terminal.signal, onProgress })
         await terminal.result(report, () => reportText(report))
         return report
       }

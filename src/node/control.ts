@@ -12,7 +12,8 @@ import type { RelayDefinition, RelayEntry } from './relay-directory.ts'
  */
 export interface NodeControl extends AsyncDisposable {
   status(): Promise<NodeStatus>
-  sync(request: SyncRequest, options: SyncOptions): Promise<SyncReport>
+  /** Brings the node into step with one relay, configured or not, and ends; with `live` it stays until interrupted. */
+  syncOnce(request: SyncRequest, options: SyncOptions): Promise<SyncReport>
   /** Reads events, one JSON text per line; each is checked like any other unless told not to. */
   import(lines: AsyncIterable<string>, options: ImportOptions): Promise<ImportReport>
   /** Stored events as received, oldest first, ties by id. */

@@ -208,7 +208,7 @@ export class Node implements NodeControl {
     }
   }
 
-  async sync(
+  async syncOnce(
     { url, direction, filter, live }: SyncRequest,
     { signal, onProgress }: SyncOptions,
   ): Promise<SyncReport> {

@@ -18,3 +18,25 @@ export type {
 } from './control.ts'
 export { Node, type OpenOptions, openNode } from './create-node.ts'
 export type { LinkEntry, RelayDefinition, RelayEntry } from './relay-directory.ts'
+export type {
+  ControlErrorCode,
+  ControlFailure,
+  ControlOptions,
+  DispatchMode,
+  DispatchReport,
+  Fault,
+  LinkMetrics,
+  LinkStatus,
+  Result,
+  Server,
+  ServerControl,
+  ServerRuntime,
+  ServerStats,
+  SkipReason,
+  SyncControl,
+  SyncHealth,
+  SyncNowOptions,
+  SyncRun,
+  SyncState,
+  SyncStats,
+} from './sync-control.ts'

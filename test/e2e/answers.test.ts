@@ -38,7 +38,7 @@ test('E-44 E-49 what a relay shows only to those concerned is synced after provi
     filter: { kinds: [1059] },
     live: false,
   } as const
-  const { run } = await b.sync(request, options())
+  const { run } = await b.syncOnce(request, options())
   assert.equal(run.state, 'idle', run.reason ?? '')
   assert.deepEqual(await ids(b), ours.map(({ id }) => id).sort())
 })
@@ -57,7 +57,7 @@ test('E-133 an event refused there for good is a dead letter with the words of t
   }
   await using proxy = await frameProxy(await a.listen(), picky)
   const request = { url: proxy.url, direction: 'up', filter: {}, live: false } as const
-  for (let run = 0; run < 3; run++) assert.equal((await b.sync(request, options())).run.state, 'idle')
+  for (let run = 0; run < 3; run++) assert.equal((await b.syncOnce(request, options())).run.state, 'idle')
   assert.deepEqual(await ids(a), [good.id])
   assert.equal(offered, 1)
   assert.deepEqual((await b.relays())[0]?.links[0]?.outbox, { pending: 0, dead: 1 })
@@ -78,10 +78,10 @@ test('E-133 an event without an answer stays pending, visible, and leaves by suc
   }
   await using proxy = await frameProxy(await a.listen(), shaky)
   const request = { url: proxy.url, direction: 'up', filter: {}, live: false } as const
-  await b.sync(request, options())
+  await b.syncOnce(request, options())
   assert.deepEqual((await b.relays())[0]?.links[0]?.outbox, { pending: 1, dead: 0 })
   // Negentropy finds it missing there again, whether or not the outbox calls it due.
-  await b.sync(request, options())
+  await b.syncOnce(request, options())
   assert.deepEqual(await ids(a), [event.id])
   assert.deepEqual((await b.relays())[0]?.links[0]?.outbox, { pending: 0, dead: 0 })
 })
@@ -99,13 +99,13 @@ test('an event that waits to be sent and is deleted meanwhile is owed no longer'
       : 'pass'
   await using proxy = await frameProxy(await a.listen(), failing)
   const request = { url: proxy.url, direction: 'up', filter: {}, live: false } as const
-  await b.sync(request, options())
+  await b.syncOnce(request, options())
   assert.equal((await b.relays())[0]?.links[0]?.outbox.pending, 1)
   await b.import(asLines([author.write({ kind: 5, tags: [['e', event.id]] })]), {
     verify: true,
     ...options(),
   })
-  await b.sync(request, options())
+  await b.syncOnce(request, options())
   assert.deepEqual((await b.relays())[0]?.links[0]?.outbox, { pending: 0, dead: 0 })
 })
 
@@ -122,7 +122,7 @@ test('E-44 a live subscription that demands authentication is opened again after
     if (phase === 'live') live.resolve()
   }
   const request = { url, direction: 'down', filter: { kinds: [1059] }, live: true } as const
-  const finished = b.sync(request, {
+  const finished = b.syncOnce(request, {
     signal: AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]),
     onProgress,
   })

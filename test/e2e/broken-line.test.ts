@@ -29,7 +29,7 @@ async function* fromArray(lines: readonly string[]): AsyncGenerator<string> {
 
 async function syncOnce(node: Node, url: string, direction: 'down' | 'up') {
   const options = { signal: AbortSignal.timeout(30_000), onProgress: () => {} }
-  return (await node.sync({ url, direction, filter: {}, live: false }, options)).run
+  return (await node.syncOnce({ url, direction, filter: {}, live: false }, options)).run
 }
 
 /** Frames of one whole sync over an untouched line. */

@@ -48,7 +48,10 @@ function liveSync(node: Node, url: string, direction: 'down' | 'up' | 'both') {
   const onProgress = ({ phase }: Progress) => {
     if (phase === 'live') live.resolve()
   }
-  const finished = node.sync({ url, direction, filter: {}, live: true }, { signal: stop.signal, onProgress })
+  const finished = node.syncOnce(
+    { url, direction, filter: {}, live: true },
+    { signal: stop.signal, onProgress },
+  )
   finished.catch(live.reject)
   return { live: live.promise, stop: () => stop.abort(new Error('test over')), finished }
 }
@@ -103,7 +106,7 @@ test('E-132 what came from a peer is not offered back to it', async () => {
     if (uploads > 0) acknowledged.resolve()
   }
   const url = await a.listen()
-  const finished = b.sync(
+  const finished = b.syncOnce(
     { url, direction: 'both', filter: {}, live: true },
     { signal: stop.signal, onProgress },
   )

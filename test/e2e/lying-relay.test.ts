@@ -38,7 +38,7 @@ async function syncedThrough(
   }
   await using proxy = await frameProxy(await relay.listen(), treat)
   const request = { url: proxy.url, direction: 'down', filter: {}, live: false } as const
-  const { run } = await node.sync(request, options())
+  const { run } = await node.syncOnce(request, options())
   return { run, held: await ids(node), counters: run.progress?.counters ?? {} }
 }
 
@@ -108,7 +108,7 @@ test('a relay that keeps sending what no client understands is given up as broke
     from === 'relay' && frame.startsWith('["NEG-MSG"') ? { instead: noise } : 'pass'
   await using proxy = await frameProxy(await relay.listen(), treat)
   const request = { url: proxy.url, direction: 'down', filter: {}, live: false } as const
-  const { run } = await node.sync(request, options())
+  const { run } = await node.syncOnce(request, options())
   assert.equal(run.state, 'waiting')
   assert.match(run.reason ?? '', /keeps sending/)
 })
@@ -124,9 +124,9 @@ test('E-125 what the rules refuse for good is not fetched again in later runs, a
     ...options(),
   })
   const request = { url: await relay.listen(), direction: 'down', filter: {}, live: false } as const
-  const first = (await node.sync(request, options())).run.progress?.counters ?? {}
+  const first = (await node.syncOnce(request, options())).run.progress?.counters ?? {}
   assert.deepEqual([first.accepted, first.rejected, first.refusedBefore], [1, 1, 0])
-  const { run } = await node.sync(request, options())
+  const { run } = await node.syncOnce(request, options())
   assert.equal(run.state, 'idle', run.reason ?? '')
   assert.deepEqual([run.progress?.counters?.received, run.progress?.counters?.refusedBefore], [0, 1])
 })

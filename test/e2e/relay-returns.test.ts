@@ -94,6 +94,6 @@ test('E-20 a node is not its own relay', async () => {
   const refused = { code: 'config/invalid', message: /is this node itself/ }
   await assert.rejects(node.addRelay({ url: url.toUpperCase() }), refused)
   const options = { signal: AbortSignal.timeout(10_000), onProgress: () => {} }
-  await assert.rejects(node.sync({ url, direction: 'both', filter: {}, live: false }, options), refused)
+  await assert.rejects(node.syncOnce({ url, direction: 'both', filter: {}, live: false }, options), refused)
   assert.deepEqual(await node.relays(), [])
 })

@@ -27,7 +27,7 @@ async function withNode(work: (node: Node) => Promise<void>): Promise<void> {
 
 async function sync(node: Node, url: string, direction: 'down' | 'up' | 'both') {
   const options = { signal: AbortSignal.timeout(60_000), onProgress: () => {} }
-  const { run } = await node.sync({ url, direction, filter: {}, live: false }, options)
+  const { run } = await node.syncOnce({ url, direction, filter: {}, live: false }, options)
   assert.equal(run.state, 'idle', run.reason ?? 'not idle')
   return run
 }
