@@ -17,6 +17,8 @@ export interface AttemptEnd {
   readonly result: AttemptResult
   /** Set when it failed. */
   readonly code: SyncErrorCode | undefined
+  /** The finer name of the failure, where whoever threw it gave one. */
+  readonly fault?: string | undefined
   /** Why it failed, is blocked or starts over, for people. */
   readonly reason: string | undefined
   readonly counters: Readonly<Record<string, number>>

@@ -112,7 +112,8 @@ export class LinkRunner<Tx> {
     const { store } = this.#options
     const { link } = this.#claimed
     const { counters = {}, notes = {} } = this.#record.progress ?? {}
-    const end: AttemptEnd = { finishedAt: event.at, ...resultOf(event), code, counters, notes }
+    const fault = event.kind === 'failed' ? event.fault?.name : undefined
+    const end: AttemptEnd = { finishedAt: event.at, ...resultOf(event), code, fault, counters, notes }
     const after = step(this.#record, event)
     await store.transaction(async (tx) => {
       // The link may have been removed while its attempt was ending.
@@ -147,12 +148,13 @@ export class LinkRunner<Tx> {
       return { event: { kind: 'ended', at, outcome, nextAt: this.#nextAt(at) }, code: undefined }
     } catch (error) {
       if (signal.aborted) return { event: { kind: 'cancelled', at: clock.now() }, code: undefined }
-      const { code, message, retryable, retryAfterMs } = asSyncError(error)
-      log.warn('an attempt failed', { link: link.id, peer: peer.name, code, reason: message })
+      const { code, message, retry, retryAfterMs, fault: name } = asSyncError(error)
+      log.warn('an attempt failed', { link: link.id, peer: peer.name, code, fault: name, reason: message })
       const at = clock.now()
       await this.#health({ kind: 'failure', at, code, message })
-      const delayMs = retryable ? this.#delay(retryAfterMs) : undefined
-      return { event: { kind: 'failed', at, reason: message, delayMs }, code }
+      const delayMs = retry === 'never' ? undefined : this.#delay(retryAfterMs, retry === 'slowly')
+      const fault = { code, name, permanent: retry !== 'soon' }
+      return { event: { kind: 'failed', at, reason: message, delayMs, fault }, code }
     }
   }
 
@@ -176,9 +178,9 @@ export class LinkRunner<Tx> {
     return schedule === undefined ? undefined : this.#options.nextRun(schedule, after)
   }
 
-  #delay(floorMs: number | undefined): number | undefined {
+  #delay(floorMs: number | undefined, slowly: boolean): number | undefined {
     const { retry, random } = this.#options
-    return nextDelay(retry(this.#claimed.peer), this.#record.failures + 1, random(), floorMs)
+    return nextDelay(retry(this.#claimed.peer), this.#record.failures + 1, random(), floorMs, slowly)
   }
 
   async #dropCheckpoint(): Promise<void> {

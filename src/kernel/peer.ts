@@ -32,6 +32,8 @@ export interface TlsSettings {
    * of one that issued it; several allow for a change of keys.
    */
   readonly pins?: readonly string[]
+  /** The oldest TLS spoken with it. Default: 1.2. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
 }
 
 /** Someone we exchange data with. Says nothing about which data. */

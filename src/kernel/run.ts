@@ -1,4 +1,5 @@
 import type { Outcome, Progress, Proof } from './progress.ts'
+import type { SyncErrorCode } from './sync-error.ts'
 
 /**
  * The run state of one link, as a pure reducer.
@@ -14,6 +15,18 @@ import type { Outcome, Progress, Proof } from './progress.ts'
  */
 export type RunState = 'idle' | 'running' | 'waiting' | 'blocked' | 'paused'
 
+/** What is wrong with a link right now. */
+export interface Fault {
+  readonly code: SyncErrorCode
+  /** The finer name of whoever threw it, where it has one. */
+  readonly name: string | undefined
+  readonly message: string
+  /** When it began: the first of the failures in a row that were of this kind; wall ms. */
+  readonly since: number
+  /** Trying again does not help by itself: it is done in the slow lane, or not at all. */
+  readonly permanent: boolean
+}
+
 export interface RunRecord {
   readonly state: RunState
   /** Failures in a row; 0 after any success. */
@@ -22,6 +35,8 @@ export interface RunRecord {
   readonly dueAt: number | undefined
   /** Why the link is waiting or blocked, for people. */
   readonly reason: string | undefined
+  /** Stays while the next attempt runs, until one succeeds. */
+  readonly fault?: Fault | undefined
   readonly startedAt: number | undefined
   readonly finishedAt: number | undefined
   /** When the link was last known to be caught up. */
@@ -53,6 +68,7 @@ export type RunEvent =
       readonly at: number
       readonly reason: string
       readonly delayMs: number | undefined
+      readonly fault?: Pick<Fault, 'code' | 'name' | 'permanent'> | undefined
     }
   /** The attempt was stopped on purpose, or its process died: no verdict about the peer. */
   | { readonly kind: 'cancelled'; readonly at: number }
@@ -110,7 +126,15 @@ export function step(run: RunRecord, event: RunEvent): RunRecord {
       }
     case 'resume':
       if (run.state !== 'paused' && run.state !== 'blocked' && run.state !== 'waiting') return run
-      return { ...run, state: 'idle', dueAt: event.at, reason: undefined, failures: 0, rebuilds: [] }
+      return {
+        ...run,
+        state: 'idle',
+        dueAt: event.at,
+        reason: undefined,
+        fault: undefined,
+        failures: 0,
+        rebuilds: [],
+      }
   }
 }
 
@@ -137,6 +161,7 @@ function progressed(run: RunRecord, progress: Progress, at: number): RunRecord {
     progress,
     marks,
     failures: 0,
+    fault: undefined,
     rebuilds: [],
     caughtUpAt: at,
     proof: progress.proof ?? run.proof,
@@ -144,7 +169,14 @@ function progressed(run: RunRecord, progress: Progress, at: number): RunRecord {
 }
 
 function ended(run: RunRecord, outcome: Outcome, at: number, nextAt: number | undefined): RunRecord {
-  const rested: RunRecord = { ...run, state: 'idle', failures: 0, reason: undefined, finishedAt: at }
+  const rested: RunRecord = {
+    ...run,
+    state: 'idle',
+    failures: 0,
+    reason: undefined,
+    fault: undefined,
+    finishedAt: at,
+  }
   switch (outcome.kind) {
     case 'caught-up':
       return {
@@ -171,8 +203,15 @@ function ended(run: RunRecord, outcome: Outcome, at: number, nextAt: number | un
 
 function failed(run: RunRecord, event: Extract<RunEvent, { kind: 'failed' }>): RunRecord {
   const { at, reason, delayMs } = event
-  const failures = run.failures + 1
-  if (delayMs === undefined)
-    return { ...run, state: 'blocked', failures, dueAt: undefined, reason, finishedAt: at }
-  return { ...run, state: 'waiting', failures, dueAt: at + delayMs, reason, finishedAt: at }
+  const after = { ...run, failures: run.failures + 1, reason, fault: faultOf(run, event), finishedAt: at }
+  if (delayMs === undefined) return { ...after, state: 'blocked', dueAt: undefined }
+  return { ...after, state: 'waiting', dueAt: at + delayMs }
+}
+
+function faultOf(run: RunRecord, event: Extract<RunEvent, { kind: 'failed' }>): Fault | undefined {
+  const { fault, at, reason } = event
+  if (fault === undefined) return undefined
+  const { code, name, permanent } = fault
+  const same = run.fault?.code === code && run.fault.name === name
+  return { code, name, permanent, message: reason, since: same ? (run.fault?.since ?? at) : at }
 }

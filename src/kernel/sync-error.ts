@@ -2,7 +2,8 @@
  * The closed set of codes. Each is documented in docs/reference/errors.md with its cause and what to do.
  *
  * - `peer/unreachable`  no connection, connection lost, or silent for too long. Tried again.
- * - `peer/rejected`     the peer refuses us for good: wrong certificate, wrong identity, credentials. A person acts.
+ * - `peer/rejected`     the peer refuses us for good: wrong certificate, wrong identity, credentials. A person acts; tried
+ *                       again in the slow lane, as what a person does on the other side is not told to us.
  * - `peer/busy`         the peer asked us to slow down. Tried again after its own delay.
  * - `peer/protocol`     the peer broke its protocol. Tried again, slowly.
  * - `data/invalid`      input that can never be accepted.
@@ -30,25 +31,33 @@ export type SyncErrorCode =
   | 'config/invalid'
   | 'internal/bug'
 
-const retryableByDefault: Readonly<Record<SyncErrorCode, boolean>> = {
-  'peer/unreachable': true,
-  'peer/rejected': false,
-  'peer/busy': true,
-  'peer/protocol': true,
-  'data/invalid': false,
-  'store/busy': true,
-  'store/full': true,
-  'store/corrupt': false,
-  'store/newer': false,
-  'store/io': true,
-  'lease/lost': true,
-  'config/invalid': false,
-  'internal/bug': false,
+/** `slowly`: not before some minutes, as trying again is not what is missing. */
+export type RetryPace = 'soon' | 'slowly' | 'never'
+
+const paceByDefault: Readonly<Record<SyncErrorCode, RetryPace>> = {
+  'peer/unreachable': 'soon',
+  'peer/rejected': 'slowly',
+  'peer/busy': 'soon',
+  'peer/protocol': 'soon',
+  'data/invalid': 'never',
+  'store/busy': 'soon',
+  'store/full': 'soon',
+  'store/corrupt': 'never',
+  'store/newer': 'never',
+  'store/io': 'soon',
+  'lease/lost': 'soon',
+  'config/invalid': 'never',
+  'internal/bug': 'never',
 }
 
 export interface SyncErrorOptions {
   readonly cause?: unknown
+  /** True: soon; false: never. Default: as the code says. */
   readonly retryable?: boolean
+  /** The same with all its shades; counts before `retryable`. */
+  readonly retry?: RetryPace
+  /** What went wrong by a finer name than the code has, in the words of whoever threw it: `pin_mismatch`. */
+  readonly fault?: string
   /** The peer's own hint (Retry-After, `rate-limited:`), milliseconds; a floor for the next attempt. */
   readonly retryAfterMs?: number
 }
@@ -57,13 +66,20 @@ export interface SyncErrorOptions {
 export class SyncError extends Error {
   override readonly name = 'SyncError'
   readonly code: SyncErrorCode
-  readonly retryable: boolean
+  readonly retry: RetryPace
+  readonly fault: string | undefined
   readonly retryAfterMs: number | undefined
 
   constructor(code: SyncErrorCode, message: string, options: SyncErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
-    this.retryable = options.retryable ?? retryableByDefault[code]
+    const { retryable } = options
+    this.retry =
+      options.retry ?? (retryable === undefined ? paceByDefault[code] : retryable ? 'soon' : 'never')
+    this.fault = options.fault
     this.retryAfterMs = options.retryAfterMs
+  }
+  get retryable(): boolean {
+    return this.retry !== 'never'
   }
 }

@@ -9,6 +9,7 @@ export function definitionTls({ url, tls }: ServerDefinition): TlsSettings | und
     ...(tls.ca_certfile === null ? {} : { caCertFile: tls.ca_certfile }),
     ...(tls.client_certfile === null ? {} : { clientCertFile: tls.client_certfile }),
     ...(tls.client_keyfile === null ? {} : { clientKeyFile: tls.client_keyfile }),
+    ...(tls.min_version === 'TLSv1.3' ? { minVersion: tls.min_version } : {}),
     ...(tls.pins.length === 0 ? {} : { pins: tls.pins.map(({ value }) => value) }),
   }
   return Object.keys(settings).length === 0 ? undefined : settings

@@ -42,12 +42,6 @@ const unsupported: readonly Unsupported[] = [
     without: (definition) => ({ ...definition, auth: { ...definition.auth, mode: 'on_challenge' } }),
   },
   {
-    field: 'tls.min_version',
-    instead: 'TLS 1.2 is the oldest',
-    isNeutral: ({ tls }) => tls.min_version === 'TLSv1.2',
-    without: (definition) => ({ ...definition, tls: { ...definition.tls, min_version: 'TLSv1.2' } }),
-  },
-  {
     field: 'backfill',
     instead: 'stored events are always synced',
     isNeutral: ({ backfill }) => backfill,

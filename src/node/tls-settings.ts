@@ -3,7 +3,7 @@ import { SyncError } from '../kernel/sync-error.ts'
 import { readTlsFiles } from '../transports/tls.ts'
 
 const texts = ['hostname', 'caCertFile', 'clientCertFile', 'clientKeyFile'] as const
-const fields: readonly string[] = [...texts, 'pins']
+const fields: readonly string[] = [...texts, 'pins', 'minVersion']
 
 /**
  * The TLS settings of the relay at `url` after a change: what it names over what was there. Its input may come from
@@ -28,6 +28,9 @@ export async function tlsSettings(
     if (value !== undefined && (typeof value !== 'string' || value === ''))
       throw refused(`.${field}`, 'must be a text that is not empty')
   }
+  const { minVersion }: { minVersion?: unknown } = settings
+  if (minVersion !== undefined && minVersion !== 'TLSv1.2' && minVersion !== 'TLSv1.3')
+    throw refused('.minVersion', 'must be TLSv1.2 or TLSv1.3')
   const pins: unknown = settings.pins ?? []
   if (!Array.isArray(pins)) throw refused('.pins', 'must be a list')
   for (const [at, pin] of pins.entries()) {

@@ -7,7 +7,16 @@ export function tlsError(remote: string, error: unknown): SyncError | undefined 
   if (why === undefined) return undefined
   return new SyncError('peer/rejected', `${remote}: ${why} (${error.code}: ${error.message})`, {
     cause: error,
+    fault: faultOf(error.code),
   })
+}
+
+/** The names of spec events §2.6. */
+function faultOf(code: string): string {
+  if (untrusted.has(code)) return 'tls_untrusted'
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') return 'tls_expired'
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'tls_hostname_mismatch'
+  return clientCertificate.test(code) ? 'tls_client_cert_rejected' : 'tls_handshake_failed'
 }
 
 function meaning(code: string): string | undefined {

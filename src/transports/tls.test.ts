@@ -74,7 +74,7 @@ async function refused(
     const error = await failure(way(tls, host))
     assert.match(error.message, pattern)
     assert.equal(error.code, code)
-    assert.equal(error.retryable, false)
+    assert.equal(error.retry, 'slowly')
   }
   assert.deepEqual(await at.relay.received(), { requests: 0, bytes: 0 })
 }

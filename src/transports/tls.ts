@@ -53,7 +53,7 @@ async function connectTls(
     port: Number(url.port || 443),
     ...guardedLookup(host, publicOnly),
     secureContext,
-    minVersion: 'TLSv1.2',
+    minVersion: settings.minVersion ?? 'TLSv1.2',
     // RFC 6066 §3 knows no addresses in SNI.
     ...(isIP(name) === 0 ? { servername: name } : {}),
     checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
@@ -72,7 +72,8 @@ async function connectTls(
     }
     socket.destroy()
     const what = 'neither its certificate nor one that issued it has a key that is pinned here (pin mismatch)'
-    reject(new SyncError('peer/rejected', `${url.href}: ${what}; pin the new key if the change is genuine`))
+    const message = `${url.href}: ${what}; pin the new key if the change is genuine`
+    reject(new SyncError('peer/rejected', message, { fault: 'pin_mismatch' }))
   })
   try {
     await promise
@@ -102,7 +103,7 @@ export async function readTlsFiles(settings: TlsSettings): Promise<SecureContext
       ...(ca && { ca }),
       ...(cert && { cert }),
       ...(key && { key }),
-      minVersion: 'TLSv1.2',
+      minVersion: settings.minVersion ?? 'TLSv1.2',
     }),
   )
 }
@@ -128,5 +129,8 @@ function unusable(field: keyof TlsSettings, path: string | undefined, cause: unk
   const why = cause instanceof Error ? cause.message : String(cause)
   return new SyncError('config/invalid', `tls.${field}: ${path ?? 'nothing'} cannot be used: ${why}`, {
     cause,
+    // It may be in the middle of being replaced.
+    retry: 'slowly',
+    fault: 'tls_material_unreadable',
   })
 }

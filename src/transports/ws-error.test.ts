@@ -50,7 +50,7 @@ describe('ws transport: what a refused connection means', () => {
   ]
   for (const { status, headers = {}, code, retryable, says, retryAfterMs } of cases) {
     const hint = Object.values(headers).join(' ')
-    it(`HTTP ${status} ${hint} is ${code}, ${retryable ? 'tried again' : 'left to a person'}`, async () => {
+    it(`HTTP ${status} ${hint} is ${code}, ${retryable ? 'tried again' : 'tried again slowly'}`, async () => {
       const http = createHttpServer((_request, response) => response.writeHead(status, headers).end('no'))
       await using address = await listening(http)
       await using transport = createWsTransport({ clock: new FakeClock(Date.UTC(2026, 0, 1)) })
@@ -58,7 +58,7 @@ describe('ws transport: what a refused connection means', () => {
         transport.dial({ transport: 'ws', value: address.url }, { protocol: 'test', signal: never }),
       )
       assert.equal(error.code, code)
-      assert.equal(error.retryable, retryable)
+      assert.equal(error.retry, retryable ? 'soon' : 'slowly')
       assert.match(error.message, says)
       assert.equal(error.retryAfterMs, retryAfterMs)
     })
@@ -133,7 +133,7 @@ describe('ws transport: what a refused connection means', () => {
       1,
     )
     assert.equal(error.code, 'peer/rejected')
-    assert.equal(error.retryable, false)
+    assert.equal(error.retry, 'slowly')
   })
 
   for (const value of ['relay.example', 'https://relay.example/', 'wss://relay.example/#x', ''])
@@ -161,7 +161,7 @@ describe('ws transport: what a closed connection means', () => {
       line.socket.close(close, reason)
       const error = await failure(Array.fromAsync(line.channel))
       assert.equal(error.code, code)
-      assert.equal(error.retryable, retryable)
+      assert.equal(error.retry, retryable ? 'soon' : 'slowly')
       assert.ok(error.message.includes(String(close)) && error.message.includes(reason), error.message)
     })
 

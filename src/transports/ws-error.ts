@@ -113,11 +113,11 @@ const hints: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'is this machine online?',
 }
 
-/** Retry-After in milliseconds: seconds, or an HTTP date (RFC 9110 §10.2.3). Capped at a day: the peer is not our master. */
+/** Retry-After in milliseconds: seconds, or an HTTP date (RFC 9110 §10.2.3). Capped at an hour: the peer is not our master. */
 function retryAfter(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined
   const ms = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - now
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), 86_400_000)
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), 3_600_000)
 }
 
 /** The addresses of a name are tried together and fail together: then the first one's code speaks for all. */

@@ -98,7 +98,6 @@ const unsupported: [string, object][] = [
   ['mode', { mode: 'sync_page' }],
   ['overlap_window_seconds', { overlap_window_seconds: 60 }],
   ['auth.mode', { auth: { mode: 'on_required' } }],
-  ['tls.min_version', { tls: { min_version: 'TLSv1.3' } }],
   ['backfill', { backfill: false }],
   ['config', { config: { batch_size: 5 } }],
 ]

@@ -179,7 +179,9 @@ test('a silent attempt is given up after its idle time and tried again with a de
   const run = await running
   assert.equal(run.state, 'waiting')
   assert.match(run.reason ?? '', /nothing came from peer for 60 s/)
-  assert.equal(run.dueAt, w.clock.now() + 500)
+  assert.equal(run.dueAt, w.clock.now() + 750)
+  assert.equal(run.fault?.code, 'peer/unreachable')
+  assert.equal(run.fault?.permanent, false)
 })
 
 test('K5 an owner whose lease was taken over can no longer commit', async () => {

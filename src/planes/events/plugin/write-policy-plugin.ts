@@ -1,7 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises'
 import type { Clock, Random } from '../../../kernel/clock.ts'
 import { type Logger, silentLogger } from '../../../kernel/logger.ts'
-import { nextDelay, type RetryPolicy } from '../../../kernel/retry.ts'
+import { defaultRetryPolicy, nextDelay, type RetryPolicy } from '../../../kernel/retry.ts'
 import { SyncError } from '../../../kernel/sync-error.ts'
 import type { NostrEvent } from '../event.ts'
 import { EventError, type ReasonPrefix } from '../event-error.ts'
@@ -31,7 +31,7 @@ export interface WritePolicyPlugin extends AsyncDisposable {
 
 /** Looking at the script's time for every event would cost more than asking many a plugin. */
 const scriptCheckMs = 1_000
-const restarts: RetryPolicy = { initialMs: 250, maxMs: 60_000, factor: 2, maxAttempts: undefined }
+const restarts: RetryPolicy = { ...defaultRetryPolicy, initialMs: 250, maxMs: 60_000, leastShare: 0 }
 const prefixes: readonly ReasonPrefix[] = [
   'pow',
   'blocked',
