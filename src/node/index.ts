@@ -16,7 +16,8 @@ export type {
   SyncReport,
   SyncRequest,
 } from './control.ts'
-export { Node, type OpenOptions, openNode } from './create-node.ts'
+export { type OpenOptions, openNode } from './create-node.ts'
+export { Node } from './node.ts'
 export type { LinkEntry, RelayDefinition, RelayEntry } from './relay-directory.ts'
 export type {
   ControlErrorCode,
