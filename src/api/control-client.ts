@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Progress } from '../kernel/progress.ts'
 import { SyncError, type SyncErrorCode } from '../kernel/sync-error.ts'
+import type { KeyControl } from '../node/api-keys.ts'
 import type {
   ImportOptions,
   ImportReport,
@@ -24,6 +25,11 @@ const maxLineBytes = 64 * 1024 * 1024
 
 /** Commands a node that runs in another process of the same user. */
 export class ControlClient implements NodeControl {
+  readonly keys: KeyControl = {
+    create: (key) => this.#call({ call: 'createKey', ...key, scopes: [...key.scopes] }),
+    list: () => this.#call({ call: 'listKeys' }),
+    revoke: (key) => this.#call({ call: 'revokeKey', key }),
+  }
   readonly #path: string
 
   private constructor(path: string) {

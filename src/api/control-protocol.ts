@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { keyScopes } from '../node/api-key.ts'
 
 /** The control socket's file within a data directory. Its directory is private to the node's user. */
 export const socketName = 'syncline.sock'
@@ -33,6 +34,14 @@ export const callSchema = z.discriminatedUnion('call', [
   z.strictObject({ call: z.literal('export'), filter: z.unknown() }),
   z.strictObject({ call: z.literal('query'), filter: z.unknown() }),
   z.strictObject({ call: z.literal('count'), filter: z.unknown() }),
+  z.strictObject({
+    call: z.literal('createKey'),
+    name: z.string(),
+    scopes: z.array(z.enum(keyScopes)),
+    expiresAt: z.number().optional(),
+  }),
+  z.strictObject({ call: z.literal('listKeys') }),
+  z.strictObject({ call: z.literal('revokeKey'), key: z.string() }),
 ])
 
 export type ControlCall = z.infer<typeof callSchema>

@@ -111,6 +111,12 @@ export class ControlServer implements AsyncDisposable {
         return node.setRelay(call.definition as RelayDefinition)
       case 'putServer':
         return node.putServer(call)
+      case 'createKey':
+        return node.keys.create(call)
+      case 'listKeys':
+        return node.keys.list()
+      case 'revokeKey':
+        return node.keys.revoke(call.key)
       case 'count':
         return node.count(filterOf(call.filter))
       case 'syncOnce':

@@ -5,6 +5,7 @@ import { demoCommand } from './demo.ts'
 import { exportCommand } from './export.ts'
 import { explain, UsageError } from './failure.ts'
 import { importCommand } from './import.ts'
+import { keyCommand } from './key.ts'
 import { queryCommand } from './query.ts'
 import { relayCommand } from './relay.ts'
 import { resetCommand } from './reset.ts'
@@ -30,6 +31,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     resetCommand,
     configCommand,
     relayCommand,
+    keyCommand,
     demoCommand,
   ]
   for (const command of commands) program.addCommand(command(terminal))

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { AdminServer } from '../api/admin-server.ts'
 import { ControlServer } from '../api/control-server.ts'
 import { loadConfig } from '../config/load.ts'
 import { settings } from '../config/setting.ts'
@@ -22,12 +23,21 @@ export function upCommand(terminal: Terminal): Command {
     const config = await loadConfig({ file: options.config, flags: { ...options }, env: process.env })
     await using node = await openNode(config)
     await using _control = await ControlServer.listen(node, node.directory)
+    // First, so that a probe can tell that the rest is still starting.
+    await using admin = config.admin.enabled
+      ? await AdminServer.listen({ node, config: config.admin, log: node.log })
+      : undefined
     const url = await node.listen()
     node.start()
-    await terminal.result({ url, directory: node.directory, identity: node.identity.pubkey }, () =>
+    const { directory } = node
+    const identity = node.identity.pubkey
+    await terminal.result({ url, admin: admin?.url, directory, identity }, () =>
       [
         `Relay listening on ${url}`,
-        `Data in ${node.directory}, identity ${node.identity.pubkey}`,
+        ...(admin === undefined
+          ? []
+          : [`Admin API on ${admin.url}/api/v1; make a key with "syncline key create"`]),
+        `Data in ${directory}, identity ${identity}`,
         'Stop with Ctrl-C.',
       ].join('\n'),
     )

@@ -69,6 +69,7 @@ describe('configuration', () => {
     const samples: Record<string, string> = {
       text: 'warn',
       number: '61',
+      boolean: 'false',
       'text-list': 'wss://a/',
       'number-list': '1',
       'number-record': 'a=1',
@@ -77,6 +78,10 @@ describe('configuration', () => {
       'log.format': 'json',
       writePolicyPluginFailure: 'accept',
       adminPubkey: 'ab'.repeat(32),
+      'admin.publicUrls': 'https://a',
+      'admin.allowedOrigins': 'https://a',
+      'admin.pubkeys': 'ab'.repeat(32),
+      'admin.metricsAccess': 'key',
     }
     for (const setting of settings) {
       const other =

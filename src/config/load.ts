@@ -85,6 +85,8 @@ function fromText(setting: Setting, text: string): unknown {
       return text
     case 'number':
       return number(text)
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text
     case 'text-list':
       return list(text)
     case 'number-list':

@@ -94,6 +94,47 @@ const sync = z.strictObject({
   ),
 })
 
+const httpUrl = z.string().refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  return (url?.protocol === 'http:' || url?.protocol === 'https:') && url.hash === '' && url.search === ''
+})
+
+const admin = z.strictObject({
+  enabled: z.boolean().default(true).register(settingInfo, {
+    description: 'Whether there is an admin listener: REST, metrics, probes.',
+    allowed: 'true or false',
+  }),
+  host: z.string().min(1).max(255).default('127.0.0.1').register(settingInfo, {
+    description:
+      'The address the admin listener is bound to. It speaks plain HTTP: for other machines put a proxy with TLS before it.',
+    allowed: 'a host name or an IP address',
+  }),
+  port: count(0, 65_535, 7_780, 'The port of the admin listener; 0 takes a free one.'),
+  publicUrls: z.array(httpUrl).max(32).default([]).register(settingInfo, {
+    description:
+      'Addresses under which others reach the admin listener, as behind a proxy. A request signed by NIP-98 is only accepted for one of them, or for the address it is bound to.',
+    allowed: 'a list of at most 32 addresses that begin with http:// or https:// and have no ? or # part',
+  }),
+  pubkeys: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .max(100)
+    .default([])
+    .register(settingInfo, {
+      description:
+        'Public keys that may administer this node by requests they sign (NIP-98), at `/management` and everywhere a key is asked for. Nobody else may.',
+      allowed: 'a list of at most 100 public keys of 64 lowercase hex digits',
+    }),
+  allowedOrigins: z.array(httpUrl).max(32).default([]).register(settingInfo, {
+    description: 'Web pages from elsewhere that may call the admin API from a browser (CORS), by origin.',
+    allowed: 'a list of at most 32 origins such as https://dashboard.example',
+  }),
+  metricsAccess: z.enum(['open', 'key']).default('open').register(settingInfo, {
+    description:
+      'Who may read `/metrics`: `open`, whoever reaches the listener; `key`, who has a key with the scope `read`.',
+    allowed: 'open or key',
+  }),
+})
+
 /** Every key of the configuration, with its default. The reference page and the errors are made from this. */
 export const configSchema = z.strictObject({
   data: z.string().min(1).max(4_096).default('./syncline-data').register(settingInfo, {
@@ -146,6 +187,7 @@ export const configSchema = z.strictObject({
   log: log.prefault({}),
   verifier: verifier.prefault({}),
   sync: sync.prefault({}),
+  admin: admin.prefault({}),
 })
 
 export type Config = z.output<typeof configSchema>

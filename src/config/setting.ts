@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { configSchema, type SettingInfo, settingInfo } from './schema.ts'
 
 /** How the text of a flag or an environment variable becomes a value. */
-export type SettingKind = 'text' | 'number' | 'text-list' | 'number-list' | 'number-record'
+export type SettingKind = 'text' | 'number' | 'boolean' | 'text-list' | 'number-list' | 'number-record'
 
 /** One key of the configuration and everywhere it can be set. */
 export interface Setting extends SettingInfo {
@@ -56,6 +56,8 @@ function kindOf(key: string, schema: z.ZodType): SettingKind {
       return 'text'
     case 'number':
       return 'number'
+    case 'boolean':
+      return 'boolean'
     case 'array':
       return bare((schema as z.ZodArray<z.ZodType>).element).type === 'number' ? 'number-list' : 'text-list'
     case 'record':

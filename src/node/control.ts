@@ -4,6 +4,7 @@ import type { RunRecord } from '../kernel/run.ts'
 import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
+import type { KeyControl } from './api-keys.ts'
 import type { RelayDefinition, RelayEntry } from './relay-directory.ts'
 
 /**
@@ -30,6 +31,8 @@ export interface NodeControl extends AsyncDisposable {
   /** Forgets how far the sync with a relay got, or with all of them; events and definitions stay. Answers how many links. */
   reset(url?: string): Promise<number>
   relays(): Promise<readonly RelayEntry[]>
+  /** Keys of the admin API. */
+  readonly keys: KeyControl
 }
 
 export interface PutServerRequest {

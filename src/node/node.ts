@@ -11,6 +11,7 @@ import { normalizeRelayUrl } from '../planes/events/definition/relay-url.ts'
 import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { parseSyncFilter } from '../planes/events/filter-parser.ts'
+import { HttpAuth } from '../planes/events/http-auth.ts'
 import type { Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
 import { createRelay, type Relay } from '../planes/events/relay/relay.ts'
@@ -18,6 +19,8 @@ import type { Signer } from '../planes/events/signer.ts'
 import type { Verifier } from '../planes/events/verifier.ts'
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
+import { ApiKeys } from './api-keys.ts'
+import { AuditLog } from './audit-log.ts'
 import type {
   ImportOptions,
   ImportReport,
@@ -30,6 +33,7 @@ import type {
 } from './control.ts'
 import { exportEvents, queryEvents } from './event-output.ts'
 import { importEvents } from './import-events.ts'
+import { loadKeySecret } from './key-secret.ts'
 import { version } from './package-file.ts'
 import { putServer } from './put-server.ts'
 import { type RelayDefinition, RelayDirectory, type RelayEntry } from './relay-directory.ts'
@@ -56,6 +60,12 @@ export class Node implements NodeControl {
   readonly events: EventStore<SqliteTx>
   /** Events by pages, as a relay would show them to the reader each call names. */
   readonly bulk: Bulk
+  /** Keys of the admin API. */
+  readonly keys: ApiKeys
+  readonly audit: AuditLog
+  readonly log: Logger
+  /** Requests signed by one of the administrators the configuration names. */
+  readonly httpAuth: HttpAuth
   readonly #parts: NodeParts
   readonly #relays: RelayDirectory<SqliteTx>
   readonly #resources: AsyncDisposableStack
@@ -65,7 +75,17 @@ export class Node implements NodeControl {
     this.directory = parts.directory
     this.identity = parts.identity
     this.events = parts.events
-    const { events: store, ingest, limits, config } = parts
+    const { events: store, ingest, limits, config, verifier } = parts
+    this.keys = new ApiKeys({
+      store: parts.store,
+      clock: systemClock,
+      secret: () => loadKeySecret(parts.directory, process.env.API_KEY_HMAC_SECRET),
+    })
+    this.audit = new AuditLog(parts.store, systemClock)
+    this.log = parts.log
+    const admins = new Set(config.admin.pubkeys)
+    const isAllowed = (pubkey: string) => admins.has(pubkey)
+    this.httpAuth = new HttpAuth({ verifier, limits, clock: systemClock, isAllowed })
     this.bulk = createBulk({ store, ingest, limits, restrictedKinds: config.restrictedKinds })
     this.#parts = parts
     this.#relays = new RelayDirectory(parts.store)
@@ -109,6 +129,12 @@ export class Node implements NodeControl {
       new LocalScheduler({ clock: systemClock, random: Math.random, log }),
     )
     recurring.add({ name: 'sweep', schedule: sweepSchedule, run: async () => void (await events.sweep()) })
+  }
+
+  /** Whether the store answers, and whether the relay listens. Never rejects. */
+  async probe(): Promise<{ readonly store: boolean; readonly relay: boolean }> {
+    const store = await this.#parts.store.read(() => true).catch(() => false)
+    return { store, relay: this.#relay !== undefined }
   }
 
   async status(): Promise<NodeStatus> {

@@ -8,6 +8,8 @@ const sourceEntry = fileURLToPath(new URL('../../src/cli/syncline.ts', import.me
 
 export interface RunningNode extends AsyncDisposable {
   readonly url: string
+  /** Of the admin listener. */
+  readonly admin: string
   readonly pid: number
   kill(signal: NodeJS.Signals): Promise<void>
   /** Peak resident memory so far, MB. */
@@ -20,19 +22,32 @@ export async function startNode(
   flags: readonly string[] = [],
   entry = sourceEntry,
 ): Promise<RunningNode> {
-  const args = ['up', '--data', data, '--port', '0', '--log-level', 'error', '--json', ...flags]
+  const args = [
+    'up',
+    '--data',
+    data,
+    '--port',
+    '0',
+    '--admin-port',
+    '0',
+    '--log-level',
+    'error',
+    '--json',
+    ...flags,
+  ]
   const child = spawn(process.execPath, [entry, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'close')
   const lines = createInterface({ input: child.stdout })
   const [first] = (await Promise.race([once(lines, 'line'), exited])) as [string | number]
   if (typeof first !== 'string') throw new Error(`the node ended with ${first} before it listened`)
-  const { url } = JSON.parse(first) as { url: string }
+  const { url, admin } = JSON.parse(first) as { url: string; admin: string }
   const kill = async (signal: NodeJS.Signals) => {
     child.kill(signal)
     await exited
   }
   return {
     url,
+    admin,
     pid: child.pid ?? 0,
     kill,
     peakMb: async () => {

@@ -93,6 +93,29 @@ CREATE TABLE link_attempts (
 CREATE INDEX attempt_by_link ON link_attempts (link, id);
 `
 
+const admin = `
+CREATE TABLE api_keys (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL UNIQUE,
+  prefix TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  last_used_at INTEGER,
+  revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE admin_audit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  method TEXT NOT NULL,
+  params TEXT,
+  result TEXT NOT NULL
+) STRICT;
+`
+
 export const controlMigrations: readonly Migration<SqliteTx>[] = [
   { id: 'control-0001-create', up: (tx) => tx.db.exec(tables) },
   {
@@ -104,4 +127,5 @@ export const controlMigrations: readonly Migration<SqliteTx>[] = [
     id: 'control-0004-public-only',
     up: (tx) => tx.db.exec('ALTER TABLE peer_addresses ADD COLUMN public_only INTEGER NOT NULL DEFAULT 0'),
   },
+  { id: 'control-0005-admin', up: (tx) => tx.db.exec(admin) },
 ]

@@ -5,6 +5,8 @@ import { type Clock, systemClock } from '../../kernel/clock.ts'
 import { type Logger, silentLogger } from '../../kernel/logger.ts'
 import type { Migration, Store, TransactionOptions } from '../../kernel/store.ts'
 import { SyncError } from '../../kernel/sync-error.ts'
+import { ApiKeyTable } from './api-key-table.ts'
+import { AuditTable } from './audit-table.ts'
 import type { Connection } from './connection.ts'
 import { controlMigrations } from './control-schema.ts'
 import { makeDataDirectory } from './data-directory.ts'
@@ -108,6 +110,8 @@ export class SqliteStore implements Store<SqliteTx> {
   readonly peers = new PeerTable()
   readonly links = new LinkTable()
   readonly outbox = new OutboxTable()
+  readonly apiKeys = new ApiKeyTable()
+  readonly audit = new AuditTable()
   readonly jobs: LeaseTable
   readonly #parts: Parts
   #closing: Promise<void> | undefined

@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { getConnInfo } from '@hono/node-server/conninfo'
+import type { Context } from 'hono'
+import type { Config } from '../config/schema.ts'
+import { systemClock } from '../kernel/clock.ts'
+import type { Logger } from '../kernel/logger.ts'
+import { SyncError } from '../kernel/sync-error.ts'
+import type { Node } from '../node/node.ts'
+import { createAdminApp } from './admin-app.ts'
+import { Callers } from './caller.ts'
+import { addProbes } from './resource/probes.ts'
+import { adminRoutes } from './routes.ts'
+
+export interface AdminServerOptions {
+  readonly node: Node
+  readonly config: Config['admin']
+  readonly log: Logger
+}
+
+/** How long calls under way may take to end once the listener stops. */
+const graceMs = 2_000
+
+/** The admin listener: REST, probes and metrics over plain HTTP, for programs with a key. */
+export class AdminServer implements AsyncDisposable {
+  readonly #server: Server
+  readonly #stop: AbortController
+  readonly #origins: string[]
+
+  private constructor(server: Server, stop: AbortController, origins: string[]) {
+    this.#server = server
+    this.#stop = stop
+    this.#origins = origins
+  }
+
+  /** @throws SyncError `config/invalid` when it cannot listen there */
+  static async listen({ node, config, log }: AdminServerOptions): Promise<AdminServer> {
+    const stop = new AbortController()
+    const origins: string[] = []
+    const callers = new Callers({
+      keys: node.keys,
+      httpAuth: node.httpAuth,
+      origins: () => origins,
+      clock: systemClock,
+    })
+    const app = createAdminApp({
+      routes: adminRoutes(node),
+      callers,
+      audit: node.audit,
+      log,
+      allowedOrigins: config.allowedOrigins,
+      addressOf,
+      signal: stop.signal,
+    })
+    addProbes(app, node)
+    const server = createAdaptorServer({ fetch: app.fetch }) as Server
+    server.maxConnections = 256
+    // A body of 256 KiB comes within this, or nobody needs it.
+    server.requestTimeout = 30_000
+    await bind(server, config)
+    origins.push(...reachable(server.address() as AddressInfo, config.host), ...config.publicUrls)
+    return new AdminServer(server, stop, origins)
+  }
+
+  get url(): string {
+    return this.#origins[0]!
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new SyncError('peer/unreachable', 'the node is stopping'))
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeIdleConnections()
+    const done = new AbortController()
+    const grace = systemClock.sleep(graceMs, done.signal).then(
+      () => this.#server.closeAllConnections(),
+      () => {},
+    )
+    await closed
+    done.abort()
+    await grace
+  }
+}
+
+async function bind(server: Server, { host, port }: Config['admin']): Promise<void> {
+  server.listen({ host, port })
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const advice = 'choose another with --admin-port, or do without by --admin-enabled false'
+    throw new SyncError(
+      'config/invalid',
+      `the admin listener cannot listen on ${host}:${port}: ${why}; ${advice}`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+/** What the listener is called on this machine. */
+function reachable({ port }: AddressInfo, host: string): string[] {
+  const named = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return [named, `http://localhost:${port}`]
+}
+
+function addressOf(context: Context): string {
+  return getConnInfo(context).remote.address ?? 'unknown'
+}
