@@ -1,0 +1,265 @@
+import { SyncError } from '../../../kernel/sync-error.ts'
+import type { SqliteTx } from '../../../stores/sqlite/sqlite-tx.ts'
+import type { DocumentLimits } from '../document-limits.ts'
+import { databaseOf, type SealedEntry } from '../entry/entry.ts'
+import { openEntry } from '../entry/entry-decoder.ts'
+import { type DatabaseId, digestOf, type EntryId, entryIdOfDigest, sortedIds } from '../entry/entry-id.ts'
+import type {
+  DocumentBatch,
+  HeldEntry,
+  ListOptions,
+  SavedState,
+  Verification,
+  Want,
+} from './document-storage.ts'
+import type { EntryCache } from './entry-cache.ts'
+
+const codes: Readonly<Record<Verification, number>> = { verified: 0, failed: 1, unverified: 2 }
+const names: readonly Verification[] = ['verified', 'failed', 'unverified']
+
+interface EntryRow {
+  readonly db: number
+  readonly status: number
+  readonly bytes: Uint8Array
+}
+
+/** One transaction's view of the documents in SQLite. In a read it can change nothing: the connection refuses. */
+export class SqliteDocumentBatch implements DocumentBatch {
+  readonly #tx: SqliteTx
+  readonly #cache: EntryCache
+  readonly #limits: DocumentLimits
+
+  constructor(tx: SqliteTx, cache: EntryCache, limits: DocumentLimits) {
+    this.#tx = tx
+    this.#cache = cache
+    this.#limits = limits
+  }
+
+  databases(): readonly DatabaseId[] {
+    const rows = this.#tx.prepare('SELECT id FROM document_databases WHERE verified > 0 ORDER BY id').all()
+    return rows.map(({ id }) => entryIdOfDigest(id as Uint8Array))
+  }
+
+  status(id: EntryId): Verification | undefined {
+    const row = this.#tx.prepare('SELECT status FROM document_entries WHERE id = ?').get(digestOf(id))
+    return row === undefined ? undefined : nameOf(row.status)
+  }
+
+  held(id: EntryId): HeldEntry | undefined {
+    const row = this.#row(id)
+    if (row === undefined) return undefined
+    const sealed = this.#open(id, row.bytes)
+    return { sealed, database: databaseOf(sealed), status: nameOf(row.status) }
+  }
+
+  entry(id: EntryId): SealedEntry | undefined {
+    const cached = this.#cache.get(id)
+    if (cached !== undefined) return cached
+    const row = this.#row(id)
+    if (row === undefined || row.status !== codes.verified) return undefined
+    const sealed = this.#open(id, row.bytes)
+    this.#cache.set(sealed)
+    return sealed
+  }
+
+  tips(database: DatabaseId): readonly EntryId[] {
+    const sql = 'SELECT id FROM document_tips WHERE db = ? ORDER BY id'
+    return this.#ids(sql, this.#db(database))
+  }
+
+  count(database: DatabaseId): number {
+    const sql = 'SELECT verified FROM document_databases WHERE id = ?'
+    return Number(this.#tx.prepare(sql).get(digestOf(database))?.verified ?? 0)
+  }
+
+  list(database: DatabaseId, { after, fromHeight = 0, limit }: ListOptions): readonly SealedEntry[] {
+    const sql = `SELECT id, bytes FROM document_entries
+      WHERE status = 0 AND db = ? AND (height, id) > (?, ?) ORDER BY height, id LIMIT ?`
+    const id = after === undefined ? new Uint8Array(0) : digestOf(after.id)
+    const rows = this.#tx.prepare(sql).all(this.#db(database), after?.height ?? fromHeight, id, limit)
+    return rows.map((row) => this.#open(entryIdOfDigest(row.id as Uint8Array), row.bytes as Uint8Array))
+  }
+
+  listByStatus(database: DatabaseId, status: 'unverified' | 'failed'): readonly SealedEntry[] {
+    const sql = `SELECT id, bytes FROM document_entries
+      WHERE status <> 0 AND db = ? AND status = ? ORDER BY height, id`
+    const rows = this.#tx.prepare(sql).all(this.#db(database), codes[status])
+    return rows.map((row) => this.#open(entryIdOfDigest(row.id as Uint8Array), row.bytes as Uint8Array))
+  }
+
+  wanted(database: DatabaseId, limit: number): readonly EntryId[] {
+    const sql = 'SELECT DISTINCT id FROM document_wants WHERE db = ? ORDER BY id LIMIT ?'
+    return this.#ids(sql, this.#db(database), limit)
+  }
+
+  wantedDatabases(): readonly DatabaseId[] {
+    const sql =
+      'SELECT id FROM document_databases WHERE db IN (SELECT DISTINCT db FROM document_wants) ORDER BY id'
+    return this.#ids(sql)
+  }
+
+  waitingFor(id: EntryId): readonly EntryId[] {
+    return this.#ids('SELECT child AS id FROM document_wants WHERE id = ?', digestOf(id))
+  }
+
+  lineage(id: EntryId): Uint8Array | undefined {
+    const row = this.#tx.prepare('SELECT body FROM document_lineages WHERE id = ?').get(digestOf(id))
+    return row?.body as Uint8Array | undefined
+  }
+
+  states(database: DatabaseId, store: string): readonly SavedState[] {
+    const sql = 'SELECT tips, count FROM document_states WHERE db = ? AND store = ? ORDER BY count DESC'
+    const rows = this.#tx.prepare(sql).all(this.#db(database), store)
+    return rows.map(({ tips, count }) => ({ tips: splitIds(tips as Uint8Array), count: Number(count) }))
+  }
+
+  state(database: DatabaseId, store: string, tips: readonly EntryId[]): Uint8Array | undefined {
+    const sql = 'SELECT body FROM document_states WHERE db = ? AND store = ? AND tips = ?'
+    return this.#tx.prepare(sql).get(this.#db(database), store, joinIds(tips))?.body as Uint8Array | undefined
+  }
+
+  value(key: string): string | undefined {
+    const row = this.#tx.prepare('SELECT value FROM document_values WHERE key = ?').get(key)
+    return row?.value as string | undefined
+  }
+
+  add(sealed: SealedEntry, status: 'verified' | 'unverified'): void {
+    const db = this.#makeDb(databaseOf(sealed))
+    const digest = digestOf(sealed.id)
+    const sql = `INSERT INTO document_entries (id, db, height, status, bytes) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT DO NOTHING`
+    const { changes } = this.#tx
+      .prepare(sql)
+      .run(digest, db, sealed.entry.height, codes[status], sealed.bytes)
+    if (changes === 0) return
+    if (status === 'verified') this.#advance(db, digest, sealed)
+  }
+
+  decide(id: EntryId, status: 'verified' | 'failed'): void {
+    const digest = digestOf(id)
+    const sql =
+      'UPDATE document_entries SET status = ? WHERE id = ? AND status = 2 RETURNING db, status, bytes'
+    const row = this.#tx.prepare(sql).get(codes[status], digest) as EntryRow | undefined
+    if (row === undefined) return
+    this.#tx.prepare('DELETE FROM document_wants WHERE child = ?').run(digest)
+    if (status === 'verified') this.#advance(row.db, digest, this.#open(id, row.bytes))
+  }
+
+  setWants(id: EntryId, wants: readonly Want[]): void {
+    const child = digestOf(id)
+    this.#tx.prepare('DELETE FROM document_wants WHERE child = ?').run(child)
+    const sql = 'INSERT INTO document_wants (db, id, child) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'
+    for (const want of wants) this.#tx.prepare(sql).run(this.#makeDb(want.database), digestOf(want.id), child)
+  }
+
+  drop(id: EntryId): void {
+    const digest = digestOf(id)
+    this.#tx.prepare('DELETE FROM document_entries WHERE id = ? AND status <> 0').run(digest)
+    this.#tx.prepare('DELETE FROM document_wants WHERE child = ?').run(digest)
+  }
+
+  saveLineage(id: EntryId, body: Uint8Array): void {
+    const sql = 'INSERT INTO document_lineages (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING'
+    this.#tx.prepare(sql).run(digestOf(id), body)
+  }
+
+  saveState(
+    database: DatabaseId,
+    store: string,
+    { tips, count }: SavedState,
+    body: Uint8Array,
+    keep: number,
+  ): void {
+    const db = this.#makeDb(database)
+    const sql = `INSERT INTO document_states (db, store, tips, count, body) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET count = excluded.count, body = excluded.body`
+    const key = joinIds(tips)
+    this.#tx.prepare(sql).run(db, store, key, count, body)
+    const prune = `DELETE FROM document_states WHERE db = ? AND store = ? AND tips NOT IN (
+      SELECT tips FROM document_states WHERE db = ? AND store = ? ORDER BY tips = ? DESC, count DESC LIMIT ?)`
+    this.#tx.prepare(prune).run(db, store, db, store, key, keep + 1)
+  }
+
+  clearStates(database?: DatabaseId): void {
+    if (database === undefined) this.#tx.prepare('DELETE FROM document_states').run()
+    else this.#tx.prepare('DELETE FROM document_states WHERE db = ?').run(this.#db(database))
+  }
+
+  setValue(key: string, value: string | undefined): void {
+    const sql =
+      'INSERT INTO document_values (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value'
+    if (value === undefined) this.#tx.prepare('DELETE FROM document_values WHERE key = ?').run(key)
+    else this.#tx.prepare(sql).run(key, value)
+  }
+
+  afterCommit(work: () => void): void {
+    this.#tx.afterCommit(work)
+  }
+
+  onRollback(work: () => void): void {
+    this.#tx.onRollback(work)
+  }
+
+  /** A verified entry takes the place of its parents among the tips. It has no verified children yet. */
+  #advance(db: number, digest: Uint8Array, { entry }: SealedEntry): void {
+    const remove = this.#tx.prepare('DELETE FROM document_tips WHERE db = ? AND id = ?')
+    for (const parent of entry.parents) remove.run(db, digestOf(parent))
+    this.#tx.prepare('INSERT INTO document_tips (db, id) VALUES (?, ?)').run(db, digest)
+    this.#tx.prepare('UPDATE document_databases SET verified = verified + 1 WHERE db = ?').run(db)
+  }
+
+  #row(id: EntryId): EntryRow | undefined {
+    const sql = 'SELECT db, status, bytes FROM document_entries WHERE id = ?'
+    return this.#tx.prepare(sql).get(digestOf(id)) as EntryRow | undefined
+  }
+
+  /** What was stored was checked when it came in; if it no longer reads, the disk has changed it. */
+  #open(id: EntryId, bytes: Uint8Array): SealedEntry {
+    try {
+      const sealed = openEntry(bytes, { ...this.#limits, maxEntryBytes: Number.MAX_SAFE_INTEGER })
+      if (sealed.id === id) return sealed
+    } catch (cause) {
+      throw damaged(id, cause)
+    }
+    throw damaged(id)
+  }
+
+  /** 0 for a database nothing is known of: no row has it. */
+  #db(database: DatabaseId): number {
+    const sql = 'SELECT db FROM document_databases WHERE id = ?'
+    return Number(this.#tx.prepare(sql).get(digestOf(database))?.db ?? 0)
+  }
+
+  #makeDb(database: DatabaseId): number {
+    const known = this.#db(database)
+    if (known !== 0) return known
+    const sql = 'INSERT INTO document_databases (id, verified) VALUES (?, 0)'
+    return Number(this.#tx.prepare(sql).run(digestOf(database)).lastInsertRowid)
+  }
+
+  #ids(sql: string, ...parameters: (number | Uint8Array)[]): EntryId[] {
+    const rows = this.#tx.prepare(sql).all(...parameters)
+    return rows.map(({ id }) => entryIdOfDigest(id as Uint8Array))
+  }
+}
+
+function nameOf(code: unknown): Verification {
+  const name = names[Number(code)]
+  if (name === undefined)
+    throw new SyncError('store/corrupt', `the store holds an unknown verification status (${code})`)
+  return name
+}
+
+function joinIds(ids: readonly EntryId[]): Uint8Array {
+  return Buffer.concat(sortedIds(ids).map(digestOf))
+}
+
+function splitIds(bytes: Uint8Array): EntryId[] {
+  const ids: EntryId[] = []
+  for (let at = 0; at < bytes.length; at += 32) ids.push(entryIdOfDigest(bytes.subarray(at, at + 32)))
+  return ids
+}
+
+function damaged(id: EntryId, cause?: unknown): SyncError {
+  return new SyncError('store/corrupt', `the stored entry ${id} is damaged; restore a backup`, { cause })
+}
