@@ -143,19 +143,41 @@ export class LinkRunner<Tx> {
         onProgress: this.#reporter(),
       })
       if (outcome.kind === 'rebuild') await this.#dropCheckpoint()
-      await this.#health({ kind: 'success', at: clock.now() })
+      await this.#health({ kind: 'success', at: clock.now(), stable: true })
       const at = clock.now()
       return { event: { kind: 'ended', at, outcome, nextAt: this.#nextAt(at) }, code: undefined }
     } catch (error) {
       if (signal.aborted) return { event: { kind: 'cancelled', at: clock.now() }, code: undefined }
-      const { code, message, retry, retryAfterMs, fault: name } = asSyncError(error)
-      log.warn('an attempt failed', { link: link.id, peer: peer.name, code, fault: name, reason: message })
-      const at = clock.now()
-      await this.#health({ kind: 'failure', at, code, message })
-      const delayMs = retry === 'never' ? undefined : this.#delay(retryAfterMs, retry === 'slowly')
-      const fault = { code, name, permanent: retry !== 'soon' }
-      return { event: { kind: 'failed', at, reason: message, delayMs, fault }, code }
+      const failure = asSyncError(error)
+      const { code, message, fault } = failure
+      log.warn('an attempt failed', { link: link.id, peer: peer.name, code, fault, reason: message })
+      return { event: await this.#failed(failure), code }
     }
+  }
+
+  /** A failure of the peer holds back all of its links until it is tried again, one of the link only this one. */
+  async #failed(failure: SyncError): Promise<EndedEvent> {
+    const { store, clock } = this.#options
+    const { peer } = this.#claimed
+    const { code, message, retry, fault: name, linkOnly } = failure
+    const at = clock.now()
+    const { liveSince, failures, fault } = this.#record
+    const stable = liveSince !== undefined && at - liveSince >= this.#options.retry(peer).stableMs
+    const delayMs = await store.transaction(async (tx) => {
+      const known = linkOnly ? undefined : await store.peers.get(tx, peer.id)
+      if (known === undefined) return this.#delay(failure, stable ? 1 : failures + 1, fault?.since ?? at)
+      const saved = (await store.peers.health(tx, peer.id)) ?? unknownHealth
+      const before = stable ? observe(saved, { kind: 'success', at, stable }) : saved
+      const after = observe(before, { kind: 'failure', at, code, message })
+      const counted = after.consecutiveFailures > before.consecutiveFailures
+      const delay = counted
+        ? this.#delay(failure, after.consecutiveFailures, after.firstFailureAt ?? at)
+        : (before.notBefore ?? at) - at
+      await store.peers.saveHealth(tx, peer.id, { ...after, notBefore: delay && at + delay })
+      return delay
+    })
+    const event = { at, reason: message, delayMs, stable, fault: { code, name, permanent: retry !== 'soon' } }
+    return { kind: 'failed', ...event }
   }
 
   #reporter(): (progress: Progress) => void {
@@ -169,7 +191,7 @@ export class LinkRunner<Tx> {
       if (!becameLive && clock.monotonic() - savedAt < progressSaveMs) return
       savedAt = clock.monotonic()
       this.#background(this.#saveProgress(this.#record))
-      if (becameLive) this.#background(this.#health({ kind: 'success', at: clock.now() }))
+      if (becameLive) this.#background(this.#health({ kind: 'success', at: clock.now(), stable: false }))
     }
   }
 
@@ -178,9 +200,14 @@ export class LinkRunner<Tx> {
     return schedule === undefined ? undefined : this.#options.nextRun(schedule, after)
   }
 
-  #delay(floorMs: number | undefined, slowly: boolean): number | undefined {
-    const { retry, random } = this.#options
-    return nextDelay(retry(this.#claimed.peer), this.#record.failures + 1, random(), floorMs, slowly)
+  /** @returns milliseconds; undefined when it is not tried again by itself */
+  #delay({ retry: pace, retryAfterMs = 0 }: SyncError, failures: number, since: number): number | undefined {
+    if (pace === 'never') return undefined
+    const { retry, random, clock } = this.#options
+    const policy = retry(this.#claimed.peer)
+    const { dead } = policy
+    if (dead !== undefined && clock.now() - since >= dead.afterMs) return Math.max(dead.everyMs, retryAfterMs)
+    return nextDelay(policy, failures, random(), retryAfterMs, pace === 'slowly')
   }
 
   async #dropCheckpoint(): Promise<void> {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { healthState, observe, unknownHealth } from './health.ts'
 import { defaultRetryPolicy, nextDelay } from './retry.ts'
 
 const attempts = fc.integer({ min: 1, max: 5_000 })
@@ -39,17 +38,4 @@ test('a policy with a last attempt gives up after it', () => {
   const policy = { ...defaultRetryPolicy, maxAttempts: 3 }
   assert.notEqual(nextDelay(policy, 3, 0.5), undefined)
   assert.equal(nextDelay(policy, 4, 0.5), undefined)
-})
-
-test('health: failing from the first failure, down from the fifth, healthy after any success', () => {
-  const fail = { kind: 'failure', at: 1, code: 'peer/unreachable', message: 'gone' } as const
-  assert.equal(healthState(unknownHealth), 'unknown')
-  const failures = [1, 2, 3, 4, 5].reduce(
-    (history) => [...history, observe(history.at(-1) ?? unknownHealth, fail)],
-    [unknownHealth],
-  )
-  assert.deepEqual(failures.map(healthState), ['unknown', 'failing', 'failing', 'failing', 'failing', 'down'])
-  const recovered = observe(failures.at(-1) ?? unknownHealth, { kind: 'success', at: 9 })
-  assert.equal(healthState(recovered), 'healthy')
-  assert.equal(recovered.lastError?.message, 'gone', 'what went wrong stays explainable after recovery')
 })

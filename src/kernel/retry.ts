@@ -9,6 +9,10 @@ export interface RetryPolicy {
   readonly leastShare: number
   /** The lane of failures that trying again soon does not help, and of all from the one in a row numbered `after` on. */
   readonly slow: { readonly initialMs: number; readonly maxMs: number; readonly after: number | undefined }
+  /** Only a connection that held so long proves that a peer is well: one that hangs up at once keeps climbing. */
+  readonly stableMs: number
+  /** A peer without any success for `afterMs` is asked once in `everyMs`. Undefined: no such rule. */
+  readonly dead?: { readonly afterMs: number; readonly everyMs: number } | undefined
 }
 
 /**
@@ -22,6 +26,7 @@ export const defaultRetryPolicy: RetryPolicy = {
   maxAttempts: undefined,
   leastShare: 0.5,
   slow: { initialMs: 300_000, maxMs: 3_600_000, after: undefined },
+  stableMs: 60_000,
 }
 
 /**

@@ -139,7 +139,7 @@ test('a second rebuild within ten minutes is blocked, one after that is not', ()
   assert.equal(again(rebuildWindowMs).state, 'idle')
 })
 
-test('failures count up until something succeeds; reaching live counts as success', () => {
+test('E-53 failures count up until an attempt catches up or was live for long enough; being live is not enough', () => {
   let run = inState('running')
   for (let n = 1; n <= 3; n++) {
     run = step(run, events.failed)
@@ -147,8 +147,11 @@ test('failures count up until something succeeds; reaching live counts as succes
     run = step(run, events.start)
   }
   assert.equal(step(run, events['caught-up']).failures, 0)
-  assert.equal(step(run, events.live).failures, 0)
-  assert.equal(step(run, events.live).caughtUpAt, at)
+  const live = step(run, events.live)
+  assert.deepEqual([live.failures, live.caughtUpAt, live.liveSince, live.fault], [3, at, at, undefined])
+  assert.equal(step(live, events.failed).failures, 4)
+  assert.equal(step(live, { ...events.failed, stable: true }).failures, 1)
+  assert.equal(step(step(live, events.failed), events.start).liveSince, undefined)
 })
 
 test('no sequence of events leaves a blocked or waiting link without a reason, or a running one with a due time', () => {

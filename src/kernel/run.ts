@@ -29,14 +29,16 @@ export interface Fault {
 
 export interface RunRecord {
   readonly state: RunState
-  /** Failures in a row; 0 after any success. */
+  /** Failures in a row; 0 once an attempt caught up, or was live for long enough. */
   readonly failures: number
+  /** Since when the running attempt has been live; wall ms. */
+  readonly liveSince: number | undefined
   /** Wall ms at which the next attempt is due; undefined: only on demand. */
   readonly dueAt: number | undefined
   /** Why the link is waiting or blocked, for people. */
   readonly reason: string | undefined
   /** Stays while the next attempt runs, until one succeeds. */
-  readonly fault?: Fault | undefined
+  readonly fault: Fault | undefined
   readonly startedAt: number | undefined
   readonly finishedAt: number | undefined
   /** When the link was last known to be caught up. */
@@ -68,6 +70,8 @@ export type RunEvent =
       readonly at: number
       readonly reason: string
       readonly delayMs: number | undefined
+      /** It had been live for long enough: the failures before it are forgotten. */
+      readonly stable?: boolean | undefined
       readonly fault?: Pick<Fault, 'code' | 'name' | 'permanent'> | undefined
     }
   /** The attempt was stopped on purpose, or its process died: no verdict about the peer. */
@@ -78,6 +82,8 @@ export type RunEvent =
 export const initialRun: RunRecord = {
   state: 'idle',
   failures: 0,
+  liveSince: undefined,
+  fault: undefined,
   dueAt: undefined,
   reason: undefined,
   startedAt: undefined,
@@ -104,6 +110,7 @@ export function step(run: RunRecord, event: RunEvent): RunRecord {
         dueAt: undefined,
         reason: undefined,
         startedAt: event.at,
+        liveSince: undefined,
         progress: undefined,
       }
     case 'progress':
@@ -152,7 +159,7 @@ function settled(run: RunRecord): RunRecord {
   return { ...run, counted }
 }
 
-/** A live attempt does not return, so reaching `live` is what counts as caught up, and as a healthy sign. */
+/** A live attempt does not return, so reaching `live` is what counts as caught up. That it holds is another matter. */
 function progressed(run: RunRecord, progress: Progress, at: number): RunRecord {
   const marks = progress.marks === undefined ? run.marks : { ...run.marks, ...progress.marks }
   if (progress.phase !== 'live') return { ...run, progress, marks }
@@ -160,7 +167,7 @@ function progressed(run: RunRecord, progress: Progress, at: number): RunRecord {
     ...run,
     progress,
     marks,
-    failures: 0,
+    liveSince: run.liveSince ?? at,
     fault: undefined,
     rebuilds: [],
     caughtUpAt: at,
@@ -202,8 +209,14 @@ function ended(run: RunRecord, outcome: Outcome, at: number, nextAt: number | un
 }
 
 function failed(run: RunRecord, event: Extract<RunEvent, { kind: 'failed' }>): RunRecord {
-  const { at, reason, delayMs } = event
-  const after = { ...run, failures: run.failures + 1, reason, fault: faultOf(run, event), finishedAt: at }
+  const { at, reason, delayMs, stable } = event
+  const after = {
+    ...run,
+    failures: stable === true ? 1 : run.failures + 1,
+    reason,
+    fault: faultOf(run, event),
+    finishedAt: at,
+  }
   if (delayMs === undefined) return { ...after, state: 'blocked', dueAt: undefined }
   return { ...after, state: 'waiting', dueAt: at + delayMs }
 }

@@ -1,5 +1,7 @@
+import { observe } from './health.ts'
 import type { Link, LinkId } from './link.ts'
 import { LinkRunner, type LinkRunnerOptions, type LinkUpdate } from './link-runner.ts'
+import type { PeerId } from './peer.ts'
 import { initialRun, type RunRecord, step } from './run.ts'
 import { SyncError } from './sync-error.ts'
 
@@ -156,9 +158,10 @@ export class Scheduler<Tx> implements AsyncDisposable {
       this.#wake = () => nap.abort()
       const links = await store.read((tx) => this.#enabledLinks(tx))
       let nextDue = clock.now() + pollMs
-      for (const { link, run } of links) {
-        const due = dueAt(link, run)
-        if (due === undefined || this.#running.has(link.id)) continue
+      for (const { link, run, notBefore } of links) {
+        const wanted = dueAt(link, run)
+        if (wanted === undefined || this.#running.has(link.id)) continue
+        const due = Math.max(wanted, notBefore)
         if (due > clock.now()) nextDue = Math.min(nextDue, due)
         else if (this.#busy() < this.#options.concurrency)
           await this.#begin(link.id, { trigger: run.state === 'waiting' ? 'retry' : 'due' })
@@ -175,13 +178,18 @@ export class Scheduler<Tx> implements AsyncDisposable {
     return busy
   }
 
-  async #enabledLinks(tx: Tx): Promise<{ link: Link; run: RunRecord }[]> {
+  async #enabledLinks(tx: Tx): Promise<StoredLink[]> {
     const { store } = this.#options
-    const peers = new Set((await store.peers.list(tx)).filter((peer) => peer.enabled).map((peer) => peer.id))
-    const links = (await store.links.list(tx)).filter((link) => link.enabled && peers.has(link.peer))
-    return Promise.all(
-      links.map(async (link) => ({ link, run: (await store.links.run(tx, link.id)) ?? initialRun })),
-    )
+    const held = new Map<PeerId, number>()
+    for (const { id, enabled } of await store.peers.list(tx))
+      if (enabled) held.set(id, (await store.peers.health(tx, id))?.notBefore ?? 0)
+    const stored: StoredLink[] = []
+    for (const link of await store.links.list(tx)) {
+      const notBefore = held.get(link.peer)
+      if (!link.enabled || notBefore === undefined) continue
+      stored.push({ link, run: (await store.links.run(tx, link.id)) ?? initialRun, notBefore })
+    }
+    return stored
   }
 
   /** A record that says `running` although its lease can be had was left by a process that died. */
@@ -219,7 +227,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
   }
 
   async #begin(id: LinkId, options: BeginOptions): Promise<Running<Tx> | undefined> {
-    const { store, owner, leaseMs, clock } = this.#options
+    const { store, owner, leaseMs } = this.#options
     const { trigger, word, forget } = options
     const claimed = await store.transaction(async (tx) => {
       const link = await store.links.get(tx, id)
@@ -227,8 +235,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
       if (link === undefined || peer === undefined) throw unknown(id)
       const lease = await store.jobs.claim(tx, id, owner, leaseMs)
       const run = await store.links.run(tx, id)
-      if (lease !== undefined && forget && (run?.state === 'waiting' || run?.state === 'blocked'))
-        await store.links.saveRun(tx, id, step(run, { kind: 'resume', at: clock.now() }))
+      if (lease !== undefined && forget) await this.#forgive(tx, peer.id, id, run)
       return { link: { ...link, live: options.live ?? link.live }, peer, lease }
     })
     const { link, peer, lease } = claimed
@@ -254,9 +261,24 @@ export class Scheduler<Tx> implements AsyncDisposable {
     return running
   }
 
+  async #forgive(tx: Tx, peer: PeerId, id: LinkId, run: RunRecord | undefined): Promise<void> {
+    const { store, clock } = this.#options
+    if (run?.state === 'waiting' || run?.state === 'blocked')
+      await store.links.saveRun(tx, id, step(run, { kind: 'resume', at: clock.now() }))
+    const health = await store.peers.health(tx, peer)
+    if (health !== undefined) await store.peers.saveHealth(tx, peer, observe(health, { kind: 'forgiven' }))
+  }
+
   #publish(update: LinkUpdate): void {
     for (const listener of this.#listeners) listener(update)
   }
+}
+
+interface StoredLink {
+  readonly link: Link
+  readonly run: RunRecord
+  /** Before it the peer is left alone; wall ms. */
+  readonly notBefore: number
 }
 
 interface BeginOptions {

@@ -58,6 +58,8 @@ export interface SyncErrorOptions {
   readonly retry?: RetryPace
   /** What went wrong by a finer name than the code has, in the words of whoever threw it: `pin_mismatch`. */
   readonly fault?: string
+  /** It concerns what one link asked for: the peer is well, and its other links are not held back. */
+  readonly linkOnly?: boolean
   /** The peer's own hint (Retry-After, `rate-limited:`), milliseconds; a floor for the next attempt. */
   readonly retryAfterMs?: number
 }
@@ -68,6 +70,8 @@ export class SyncError extends Error {
   readonly code: SyncErrorCode
   readonly retry: RetryPace
   readonly fault: string | undefined
+  /** Default: all but what a peer did or did not do. */
+  readonly linkOnly: boolean
   readonly retryAfterMs: number | undefined
 
   constructor(code: SyncErrorCode, message: string, options: SyncErrorOptions = {}) {
@@ -77,6 +81,7 @@ export class SyncError extends Error {
     this.retry =
       options.retry ?? (retryable === undefined ? paceByDefault[code] : retryable ? 'soon' : 'never')
     this.fault = options.fault
+    this.linkOnly = options.linkOnly ?? !code.startsWith('peer/')
     this.retryAfterMs = options.retryAfterMs
   }
   get retryable(): boolean {

@@ -56,7 +56,7 @@ export function recordTests<Tx>(setup: StoreSetup<Tx>): void {
     await seed(store)
     assert.equal(await store.read((tx) => store.peers.health(tx, p)), undefined)
     const failed = observe(unknownHealth, { kind: 'failure', at: 5, code: 'peer/busy', message: 'slow down' })
-    for (const health of [unknownHealth, failed, observe(failed, { kind: 'success', at: 6 })]) {
+    for (const health of [unknownHealth, failed, observe(failed, { kind: 'success', at: 6, stable: true })]) {
       await store.transaction((tx) => store.peers.saveHealth(tx, p, health))
       assert.deepEqual(await store.read((tx) => store.peers.health(tx, p)), health)
     }

@@ -312,8 +312,8 @@ test('what went wrong last stays in the health of the peer, also after it recove
 })
 
 /** Resolves once something sleeps on the clock: the attempt has started and its watchdog waits. */
-async function untilSleeping(clock: FakeClock): Promise<void> {
-  while (clock.sleeping < 2) await new Promise((resolve) => setImmediate(resolve))
+async function untilSleeping(clock: FakeClock, sleepers = 2): Promise<void> {
+  while (clock.sleeping < sleepers) await new Promise((resolve) => setImmediate(resolve))
 }
 
 for (const [schedule, due] of [
@@ -445,4 +445,52 @@ test('a live attempt that waits for news leaves its place to others', async () =
   scheduler.start()
   await ran.promise
   assert.equal(order.length, 2)
+})
+test('P-71 a peer that is away is left alone by all of its links until one attempt is due, and counts as one failure', async () => {
+  const tried: string[] = []
+  await using w = await world(
+    async function* (session) {
+      tried.push(session.link.id)
+      yield transferring(0)
+      throw new SyncError('peer/unreachable', 'no answer')
+    },
+    { live: true },
+  )
+  const other = linkId('other')
+  await w.store.transaction((tx) => w.store.links.put(tx, { ...w.link, id: other, scopeKey: 'other' }))
+  await using scheduler = w.scheduler('me', 1)
+  const health = () => w.store.read((tx) => w.store.peers.health(tx, w.link.peer))
+  const failed = Promise.withResolvers<void>()
+  using _listener = scheduler.onUpdate(({ run }) => {
+    if (run.state === 'waiting') failed.resolve()
+  })
+  scheduler.start()
+  await failed.promise
+  await untilSleeping(w.clock, 1)
+  assert.deepEqual(tried, ['l'], 'the other link does not knock as well')
+  assert.equal((await health())?.consecutiveFailures, 1)
+  await w.clock.advance(749)
+  assert.equal(tried.length, 1)
+  await w.clock.advance(1)
+  while ((await health())?.consecutiveFailures !== 2) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(tried.length, 2)
+})
+
+test('E-51 what fails for one link alone holds back nobody else', async () => {
+  const ran = Promise.withResolvers<void>()
+  await using w = await world(async function* (session) {
+    yield transferring(0)
+    if (session.link.id === 'other') ran.resolve()
+    else throw new SyncError('peer/rejected', 'restricted: not for you', { linkOnly: true })
+    return { kind: 'caught-up' }
+  })
+  await using scheduler = w.scheduler()
+  const run = await scheduler.runNow(w.link.id, options)
+  assert.equal(run.fault?.permanent, true)
+  assert.equal(run.dueAt, w.clock.now() + 225_000, 'the slow lane')
+  assert.equal((await w.store.read((tx) => w.store.peers.health(tx, w.link.peer)))?.notBefore, undefined)
+  const other = { ...w.link, id: linkId('other'), scopeKey: 'other', live: true }
+  await w.store.transaction((tx) => w.store.links.put(tx, other))
+  scheduler.start()
+  await ran.promise
 })
