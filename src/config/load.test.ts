@@ -73,8 +73,11 @@ describe('configuration', () => {
       'text-list': 'wss://a/',
       'number-list': '1',
       'number-record': 'a=1',
+      json: '[{"kinds":[1]}]',
     }
     const own: Record<string, string> = {
+      'policy.readAccess': 'authenticated',
+      'policy.read': '[{"action":"deny"}]',
       'log.format': 'json',
       writePolicyPluginFailure: 'accept',
       adminPubkey: 'ab'.repeat(32),

@@ -91,6 +91,8 @@ function fromText(setting: Setting, text: string): unknown {
       return list(text)
     case 'number-list':
       return list(text).map(number)
+    case 'json':
+      return json(text)
     case 'number-record':
       return Object.fromEntries(
         list(text).map((pair) => {
@@ -104,6 +106,14 @@ function fromText(setting: Setting, text: string): unknown {
 function list(text: string): string[] {
   const items = text.split(',').map((item) => item.trim())
   return items.length === 1 && items[0] === '' ? [] : items
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 function number(text: string): unknown {

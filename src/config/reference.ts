@@ -13,7 +13,8 @@ A node runs without any configuration. A key is taken from the first of these th
 3. the YAML file named by \`--config\` or \`SYNCLINE_CONFIG\`
 4. its default
 
-In flags and environment variables a list is written \`a,b\`, and names with numbers are written \`name=1,other=2\`.
+In flags and environment variables a list is written \`a,b\`, names with numbers are written \`name=1,other=2\`, and lists
+of rules or filters are written as JSON.
 An unknown key, variable or value is an error that names the place it came from: nothing is ignored.
 
 \`\`\`yaml

@@ -35,6 +35,31 @@ const webSocketUrl = z.string().refine((value) => {
   return (url?.protocol === 'ws:' || url?.protocol === 'wss:') && url.hash === ''
 })
 
+const readAction = z.enum(['allow', 'deny'])
+/** A filter of NIP-01; looked at closely by the node, which knows the limits. */
+const filter = z.record(z.string(), z.unknown())
+
+const policy = z.strictObject({
+  readAccess: z.enum(['open', 'authenticated']).default('open').register(settingInfo, {
+    description: 'Who may read here. `authenticated`: only clients that have said who they are (NIP-42).',
+    allowed: 'open or authenticated',
+  }),
+  read: z
+    .array(z.strictObject({ action: readAction, match: filter.default({}) }))
+    .max(1_000)
+    .default([])
+    .register(settingInfo, {
+      description:
+        'What may be read, rule by rule; the first that applies decides, and where none does the request is answered. An `allow` applies to requests that ask for nothing outside its `match`, a `deny` to those that ask for anything in it.',
+      allowed: 'a list of at most 1000 rules with an `action`, allow or deny, and a filter as `match`',
+    }),
+  protectedFilters: z.array(filter).max(100).default([]).register(settingInfo, {
+    description:
+      'What is read and written only by public keys that were granted `sync_read` or `sync_write` over it. Everything else needs no grant.',
+    allowed: 'a list of at most 100 filters',
+  }),
+})
+
 const log = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').register(settingInfo, {
     description: 'The least important log line that is written.',
@@ -184,6 +209,7 @@ export const configSchema = z.strictObject({
     description: 'Limits of the relay that differ from their defaults, by name.',
     allowed: 'names of limits with whole numbers from 0',
   }),
+  policy: policy.prefault({}),
   log: log.prefault({}),
   verifier: verifier.prefault({}),
   sync: sync.prefault({}),

@@ -2,7 +2,14 @@ import type { z } from 'zod'
 import { configSchema, type SettingInfo, settingInfo } from './schema.ts'
 
 /** How the text of a flag or an environment variable becomes a value. */
-export type SettingKind = 'text' | 'number' | 'boolean' | 'text-list' | 'number-list' | 'number-record'
+export type SettingKind =
+  | 'text'
+  | 'number'
+  | 'boolean'
+  | 'text-list'
+  | 'number-list'
+  | 'number-record'
+  | 'json'
 
 /** One key of the configuration and everywhere it can be set. */
 export interface Setting extends SettingInfo {
@@ -59,12 +66,18 @@ function kindOf(key: string, schema: z.ZodType): SettingKind {
     case 'boolean':
       return 'boolean'
     case 'array':
-      return bare((schema as z.ZodArray<z.ZodType>).element).type === 'number' ? 'number-list' : 'text-list'
+      return listKind(bare((schema as z.ZodArray<z.ZodType>).element))
     case 'record':
       return 'number-record'
     default:
       throw new Error(`the setting ${key} has a type that no flag can hold: ${schema.type}`)
   }
+}
+
+/** A list of rules or filters has no shorter form than JSON. */
+function listKind({ type }: z.ZodType): SettingKind {
+  if (type === 'object' || type === 'record') return 'json'
+  return type === 'number' ? 'number-list' : 'text-list'
 }
 
 /** The schema inside its defaults. */

@@ -11,12 +11,12 @@ import { createIngest } from '../planes/events/ingest.ts'
 import { PluginPool } from '../planes/events/plugin/plugin-pool.ts'
 import { createEventsPlane } from '../planes/events/sync/events-plane.ts'
 import { createWorkerVerifier } from '../planes/events/verifier.workers.ts'
-import { createWritePolicy } from '../planes/events/write-policy.ts'
 import { createSqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { readDocument } from '../transports/document.ts'
 import { createWsTransport } from '../transports/ws.ts'
+import { openEventPolicy } from './event-policy.ts'
 import { loadIdentity } from './identity.ts'
 import { limitsFrom } from './limits-from.ts'
 import { Node } from './node.ts'
@@ -55,8 +55,8 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     writePolicyPlugin === undefined
       ? undefined
       : opening.use(await plugins.open(writePolicyPlugin, config.writePolicyPluginFailure))
-  const policy = createWritePolicy({ limits, more: plugin && [plugin.policy] })
-  const ingest = createIngest({ store: events, verifier, policy, limits, clock, relayUrls })
+  const policy = await openEventPolicy({ config, limits, store, plugin: plugin?.policy })
+  const ingest = createIngest({ store: events, verifier, policy: policy.write, limits, clock, relayUrls })
   const transport = opening.use(
     createWsTransport({ connectTimeoutMs: config.sync.connectTimeoutSeconds * 1_000 }),
   )
@@ -90,7 +90,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     }),
   )
   return new Node(
-    { directory, config, log, limits, store, events, ingest, verifier, identity, scheduler },
+    { directory, config, log, limits, store, events, ingest, verifier, policy, identity, scheduler },
     opening.move(),
   )
 }

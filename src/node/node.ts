@@ -14,11 +14,12 @@ import { parseSyncFilter } from '../planes/events/filter-parser.ts'
 import { HttpAuth } from '../planes/events/http-auth.ts'
 import type { Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
-import { createRelay, type Relay } from '../planes/events/relay/relay.ts'
+import type { Relay } from '../planes/events/relay/relay.ts'
 import type { Signer } from '../planes/events/signer.ts'
 import type { Verifier } from '../planes/events/verifier.ts'
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
+import { type AccessControl, createAccessControl } from './access-control.ts'
 import { ApiKeys } from './api-keys.ts'
 import { AuditLog } from './audit-log.ts'
 import type {
@@ -32,9 +33,11 @@ import type {
   SyncRequest,
 } from './control.ts'
 import { exportEvents, queryEvents } from './event-output.ts'
+import type { EventPolicy } from './event-policy.ts'
 import { importEvents } from './import-events.ts'
 import { loadKeySecret } from './key-secret.ts'
 import { version } from './package-file.ts'
+import { createPublicRelay } from './public-relay.ts'
 import { putServer } from './put-server.ts'
 import { type RelayDefinition, RelayDirectory, type RelayEntry } from './relay-directory.ts'
 import { tlsSettings } from './tls-settings.ts'
@@ -50,6 +53,7 @@ export interface NodeParts {
   readonly events: EventStore<SqliteTx>
   readonly ingest: Ingest<SqliteTx>
   readonly verifier: Verifier
+  readonly policy: EventPolicy
   readonly identity: Signer
   readonly scheduler: Scheduler<SqliteTx>
 }
@@ -66,6 +70,8 @@ export class Node implements NodeControl {
   readonly log: Logger
   /** Requests signed by one of the administrators the configuration names. */
   readonly httpAuth: HttpAuth
+  /** Who may read and write what is protected. */
+  readonly acl: AccessControl
   readonly #parts: NodeParts
   readonly #relays: RelayDirectory<SqliteTx>
   readonly #resources: AsyncDisposableStack
@@ -75,7 +81,7 @@ export class Node implements NodeControl {
     this.directory = parts.directory
     this.identity = parts.identity
     this.events = parts.events
-    const { events: store, ingest, limits, config, verifier } = parts
+    const { events: store, ingest, limits, config, verifier, policy } = parts
     this.keys = new ApiKeys({
       store: parts.store,
       clock: systemClock,
@@ -86,7 +92,8 @@ export class Node implements NodeControl {
     const admins = new Set(config.admin.pubkeys)
     const isAllowed = (pubkey: string) => admins.has(pubkey)
     this.httpAuth = new HttpAuth({ verifier, limits, clock: systemClock, isAllowed })
-    this.bulk = createBulk({ store, ingest, limits, restrictedKinds: config.restrictedKinds })
+    this.acl = createAccessControl(policy.acl, limits)
+    this.bulk = createBulk({ store, ingest, limits, readPolicy: policy.read })
     this.#parts = parts
     this.#relays = new RelayDirectory(parts.store)
     this.#resources = resources
@@ -95,28 +102,8 @@ export class Node implements NodeControl {
   /** Serves the relay; answers its URL. */
   async listen(): Promise<string> {
     if (this.#relay !== undefined) return this.#relay.url
-    const { config, events, ingest, verifier, limits, log, identity } = this.#parts
-    const { name, description, contact, adminPubkey, publicUrls, restrictedKinds, host, port } = config
-    this.#relay = this.#resources.use(
-      createRelay({
-        store: events,
-        ingest,
-        verifier,
-        limits,
-        clock: systemClock,
-        log,
-        restrictedKinds,
-        relayUrls: publicUrls,
-        info: {
-          name,
-          description,
-          contact,
-          self: identity.pubkey,
-          pubkey: adminPubkey ?? identity.pubkey,
-          version,
-        },
-      }),
-    )
+    const { host, port } = this.#parts.config
+    this.#relay = this.#resources.use(createPublicRelay(this.#parts))
     await this.#relay.listen({ host, port })
     return this.#relay.url
   }

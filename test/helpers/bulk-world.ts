@@ -10,6 +10,7 @@ import { type EventStore, everything } from '../../src/planes/events/event-store
 import type { Filter } from '../../src/planes/events/filter.ts'
 import { createIngest } from '../../src/planes/events/ingest.ts'
 import { defaultLimits } from '../../src/planes/events/limits.ts'
+import { ReadPolicy } from '../../src/planes/events/policy/read-policy.ts'
 import type { Verifier } from '../../src/planes/events/verifier.ts'
 import { createWritePolicy } from '../../src/planes/events/write-policy.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
@@ -52,7 +53,7 @@ export async function bulkWorld(verifier: Verifier): Promise<BulkWorld> {
   }
   const stack = opening.move()
   return {
-    bulk: createBulk({ store: counted, ingest, limits, restrictedKinds }),
+    bulk: createBulk({ store: counted, ingest, limits, readPolicy: new ReadPolicy({ restrictedKinds }) }),
     events,
     reads: () => reads,
     async put(list) {

@@ -1,9 +1,15 @@
 import { systemClock } from '../../src/kernel/clock.ts'
 import { type Logger, silentLogger } from '../../src/kernel/logger.ts'
+import { type Bulk, createBulk } from '../../src/planes/events/bulk/bulk.ts'
 import { createSqliteEventStore } from '../../src/planes/events/event-store.sqlite.ts'
 import type { EventStore } from '../../src/planes/events/event-store.ts'
+import type { Filter } from '../../src/planes/events/filter.ts'
 import { createIngest } from '../../src/planes/events/ingest.ts'
 import { defaultLimits, type Limits } from '../../src/planes/events/limits.ts'
+import { Acl } from '../../src/planes/events/policy/acl.ts'
+import { openGrantTable } from '../../src/planes/events/policy/grant-table.sqlite.ts'
+import { ReadPolicy, type ReadRule } from '../../src/planes/events/policy/read-policy.ts'
+import { writeByGrant } from '../../src/planes/events/policy/write-by-grant.ts'
 import { createRelay, type Relay, type RelayOptions } from '../../src/planes/events/relay/relay.ts'
 import { createWorkerVerifier } from '../../src/planes/events/verifier.workers.ts'
 import { createWritePolicy } from '../../src/planes/events/write-policy.ts'
@@ -14,8 +20,13 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts'
 export interface RealRelayOptions
   extends Pick<
     Partial<RelayOptions<SqliteTx>>,
-    'clock' | 'restrictedKinds' | 'challenge' | 'relayUrls' | 'allowedOrigins' | 'compression'
+    'clock' | 'challenge' | 'relayUrls' | 'allowedOrigins' | 'compression'
   > {
+  readonly restrictedKinds?: readonly number[]
+  /** Read and written only by who was granted it: see `acl`. */
+  readonly protectedFilters?: readonly Filter[]
+  readonly readRules?: readonly ReadRule[]
+  readonly readAccess?: 'open' | 'authenticated'
   readonly limits?: Partial<Limits>
   readonly log?: Logger
 }
@@ -23,6 +34,8 @@ export interface RealRelayOptions
 export interface RealRelay extends AsyncDisposable {
   readonly relay: Relay
   readonly store: EventStore<SqliteTx>
+  readonly acl: Acl
+  readonly bulk: Bulk
   readonly limits: Limits
   readonly url: string
 }
@@ -36,6 +49,9 @@ export async function realRelay(options: RealRelayOptions = {}): Promise<RealRel
     log = silentLogger,
     restrictedKinds = [1059],
     relayUrls = [],
+    protectedFilters = [],
+    readRules,
+    readAccess,
     ...rest
   } = options
   const limits: Limits = { ...defaultLimits, ...options.limits }
@@ -44,13 +60,24 @@ export async function realRelay(options: RealRelayOptions = {}): Promise<RealRel
     await createSqliteEventStore({ store: database, relayUrls, restrictedKinds, clock, log }),
   )
   const verifier = opening.use(createWorkerVerifier({ workers: 1 }))
-  const policy = createWritePolicy({ limits })
+  const acl = await Acl.open(await openGrantTable(database), protectedFilters)
+  const policy = createWritePolicy({ limits, more: [writeByGrant(acl)] })
   const ingest = createIngest({ store, verifier, policy, limits, clock, relayUrls })
+  const readPolicy = new ReadPolicy({ restrictedKinds, access: readAccess, rules: readRules, acl })
   const info = { name: 'test relay', self: 'ab'.repeat(32), version: '1.2.3' }
   const relay = opening.use(
-    createRelay({ ...rest, store, ingest, verifier, limits, clock, log, restrictedKinds, relayUrls, info }),
+    createRelay({ ...rest, store, ingest, verifier, limits, clock, log, readPolicy, relayUrls, info }),
   )
   await relay.listen({ host: '127.0.0.1', port: 0 })
   const resources = opening.move()
-  return { relay, store, limits, url: relay.url, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  const bulk = createBulk({ store, ingest, limits, readPolicy })
+  return {
+    relay,
+    store,
+    acl,
+    bulk,
+    limits,
+    url: relay.url,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
 }

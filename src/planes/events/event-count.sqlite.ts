@@ -36,8 +36,9 @@ export async function countMatches(
 function countableStretches(
   { tx, expired }: ReadScope,
   filter: Filter,
-  { restrictedKinds, pubkeys }: Visibility,
+  { restrictedKinds, pubkeys, guard }: Visibility,
 ): IndexStretch[] | undefined {
+  if (guard !== undefined) return undefined
   const access = chooseAccess(tx, filter)
   const plan = planQuery(filter, access)
   if (plan.needsEvent || plan.kinds !== undefined || expired.size > 0 || access.by === 'ids') return undefined

@@ -30,6 +30,7 @@ export type EventErrorCode =
   | 'event/kind-refused'
   | 'event/protected'
   | 'event/policy-refused'
+  | 'event/write-not-allowed'
   | 'event/deleted'
   | 'event/vanished'
   | 'event/vanish-elsewhere'

@@ -180,7 +180,7 @@ function rowTest(
   { tx, expired }: ReadScope,
   plan: QueryPlan,
   filter: Filter,
-  { restrictedKinds, pubkeys }: Visibility,
+  { restrictedKinds, pubkeys, guard }: Visibility,
 ): (row: KeyRow) => boolean {
   const restricted = new Set(restrictedKinds)
   const readers = new Set(pubkeys)
@@ -191,9 +191,11 @@ function rowTest(
     if (plan.kinds !== undefined && !plan.kinds.has(row.kind)) return false
     const hidden = restricted.has(row.kind)
     if (hidden && readers.size === 0) return false
-    if (!hidden && !plan.needsEvent) return true
+    const guarded = guard !== undefined && (guard.kinds?.has(row.kind) ?? true)
+    if (!hidden && !guarded && !plan.needsEvent) return true
     const event = JSON.parse(String(raw.get(row.seq)?.raw)) as NostrEvent
     if (hidden && !concerns(event, readers)) return false
+    if (guarded && !guard.allows(event)) return false
     return !plan.needsEvent || matches(event)
   }
 }

@@ -23,12 +23,20 @@ export type PutOutcome =
   | 'expired'
   | 'ephemeral'
 
+/** Decides event by event what a reader must not see although a request may ask for it. */
+export interface Guard {
+  /** Only events of these kinds have to be looked at; undefined: all. */
+  readonly kinds: ReadonlySet<number> | undefined
+  allows(event: NostrEvent): boolean
+}
+
 /** Which events a reader may see. */
 export interface Visibility {
   /** Kinds that only their author and the people in their `p` tags may read; empty: everything is public. */
   readonly restrictedKinds: readonly number[]
   /** Authenticated public keys of the reader. */
   readonly pubkeys: readonly string[]
+  readonly guard?: Guard | undefined
 }
 
 /** Everything, for the node's own work (sync, export). */

@@ -81,7 +81,8 @@ export class EventTrees {
   }
 
   /** The index that holds exactly what the filter, apart from its times, selects for this reader. */
-  for(filter: Filter, { restrictedKinds, pubkeys }: Visibility): EventTree | undefined {
+  for(filter: Filter, { restrictedKinds, pubkeys, guard }: Visibility): EventTree | undefined {
+    if (guard !== undefined) return undefined
     const timesOnly = Object.entries(filter).every(([key, value]) => {
       return value === undefined || key === 'since' || key === 'until'
     })

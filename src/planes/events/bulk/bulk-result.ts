@@ -5,6 +5,8 @@
 export type BulkErrorCode =
   | 'missing_context'
   | 'auth_required'
+  | 'read_not_allowed'
+  | 'sync_read_not_allowed'
   | 'invalid_filter'
   | 'invalid_filter_key'
   | 'invalid_ids'

@@ -13,7 +13,7 @@ import {
 } from './event-copy.ts'
 import { type BulkImportOptions, type BulkImportResult, importBatch } from './event-import.ts'
 import { eventStream } from './event-stream.ts'
-import { type PageOptions, parsePageOptions, type ReadPolicy } from './page-options.ts'
+import { type PageOptions, type PageRules, parsePageOptions } from './page-options.ts'
 import { type BulkPage, PageReader } from './page-reader.ts'
 
 /** Events of this node: those of one filter, which stands alone, in `{ local }`, or as `'local'` in the options. */
@@ -29,7 +29,7 @@ export interface CopyOptions extends PageOptions {
   readonly progress?: (...step: CopyProgress) => unknown
 }
 
-export interface BulkParts<Tx> extends ReadPolicy {
+export interface BulkParts<Tx> extends PageRules {
   readonly store: Pick<EventStore<Tx>, 'page'>
   readonly ingest: Pick<Ingest<Tx>, 'accept'>
 }
@@ -60,13 +60,13 @@ export function createBulk<Tx>(parts: BulkParts<Tx>): Bulk {
   return {
     async pageEvents(filter, options) {
       const walk = parsePageOptions(filter, options, parts)
-      return walk.ok ? await new PageReader(store, walk.value, parts).read(walk.value.after) : walk
+      return walk.ok ? await new PageReader(store, walk.value, parts.readPolicy).read(walk.value.after) : walk
     },
     streamEvents(filter, options) {
       const walk = parsePageOptions(filter, options, parts)
       if (!walk.ok) return walk
       if (walk.value.order !== 'asc') return failed('invalid_order', 'a stream is ascending')
-      const reader = new PageReader(store, walk.value, parts)
+      const reader = new PageReader(store, walk.value, parts.readPolicy)
       return { ok: true, value: eventStream(reader, walk.value.after) }
     },
     async copyEvents(source, target, options) {
@@ -78,7 +78,7 @@ export function createBulk<Tx>(parts: BulkParts<Tx>): Bulk {
       if (!deliver.ok) return { ...deliver, partial }
       const walk = parsePageOptions(filter.value, options, parts)
       if (!walk.ok) return { ...walk, partial }
-      const reader = new PageReader(store, walk.value, parts)
+      const reader = new PageReader(store, walk.value, parts.readPolicy)
       return await copyPages(reader, walk.value.after, deliver.value, options.progress)
     },
     importEvents: (events, options) => importBatch(ingest, events, options),

@@ -1,7 +1,7 @@
 import type { NostrEvent } from '../event.ts'
 import type { Filter } from '../filter.ts'
 import type { Limits } from '../limits.ts'
-import { onlyRestricted } from '../relay/visibility.ts'
+import type { ReadPolicy } from '../policy/read-policy.ts'
 import { parseBulkFilter } from './bulk-filter.ts'
 import { type BulkFailure, type BulkResult, failed } from './bulk-result.ts'
 import { type BulkOrder, type Cursor, isBulkOrder, isCursor } from './cursor.ts'
@@ -38,10 +38,10 @@ export interface PageWalk extends Pick<PageOptions, 'authorizeEvent' | 'signal'>
   readonly until: Cursor | null
 }
 
-export interface ReadPolicy {
+/** What a caller may ask for. */
+export interface PageRules {
   readonly limits: Limits
-  /** Kinds only their author and the people in their `p` tags may read. */
-  readonly restrictedKinds: readonly number[]
+  readonly readPolicy: ReadPolicy
 }
 
 export const maxPageSize = 5_000
@@ -51,14 +51,14 @@ const defaultPageSize = 500
 export function parsePageOptions(
   filter: unknown,
   options: Partial<PageOptions> | undefined,
-  { limits, restrictedKinds }: ReadPolicy,
+  { limits, readPolicy }: PageRules,
 ): BulkResult<PageWalk> {
   const { context, pageSize, limit = pageSize ?? defaultPageSize, order = 'asc' } = options ?? {}
   if (!isRequestContext(context)) return failed('missing_context', 'a call needs a context with a caller')
   const parsed = parseBulkFilter(filter, limits)
   if (!parsed.ok) return parsed
-  const reader = { restrictedKinds, pubkeys: context.authenticatedPubkeys ?? [] }
-  if (onlyRestricted([parsed.value], reader)) return failed('auth_required', 'these kinds need a reader')
+  const denial = readPolicy.refuse([parsed.value], context.authenticatedPubkeys ?? [])
+  if (denial !== undefined) return failed(denial.code, denial.reason)
   if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize)
     return failed('invalid_page_size', `a page has 1 to ${maxPageSize} rows`)
   if (!isBulkOrder(order)) return failed('invalid_order', 'the orders are asc, desc and seq')

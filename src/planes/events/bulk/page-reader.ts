@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import type { NostrEvent, StoredEvent } from '../event.ts'
 import { type EventPage, type EventStore, everything } from '../event-store.ts'
+import type { ReadPolicy } from '../policy/read-policy.ts'
 import { isVisible } from '../relay/visibility.ts'
 import { type BulkResult, failed } from './bulk-result.ts'
 import { type Cursor, positionOf } from './cursor.ts'
-import type { PageWalk, ReadPolicy } from './page-options.ts'
+import type { PageWalk } from './page-options.ts'
 
 export interface BulkPage {
   /** What the caller may see, in the order of the walk. */
@@ -73,8 +74,7 @@ export class PageReader<Tx> {
 
   async #shown(rows: readonly StoredEvent[]): Promise<BulkResult<Pick<BulkPage, 'events' | 'raws'>>> {
     const { authorizeEvent, context, signal } = this.#walk
-    const { restrictedKinds } = this.#policy
-    const visibility = { restrictedKinds, pubkeys: context.authenticatedPubkeys ?? [] }
+    const visibility = this.#policy.visibility(context.authenticatedPubkeys ?? [])
     const events: NostrEvent[] = []
     const raws: string[] = []
     let characters = 0

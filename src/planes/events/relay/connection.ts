@@ -100,6 +100,11 @@ export class Connection implements AsyncDisposable {
     await this.#session.sweep()
   }
 
+  /** What may be read here has changed. */
+  recheck(): Promise<void> {
+    return this.#session.recheck()
+  }
+
   /** Takes no more messages and says goodbye; the peer has until `terminate` to say it too. */
   leave(code: number, reason: string): void {
     if (this.#leaving) return

@@ -49,6 +49,11 @@ export class NegSessions {
     return [...this.#sessions].filter(([, { usedAt }]) => usedAt < before).map(([id]) => id)
   }
 
+  /** Ids of the sessions of which a message is being answered. */
+  busy(): readonly string[] {
+    return [...this.#sessions].filter(([, { usedAt }]) => usedAt === busy).map(([id]) => id)
+  }
+
   /** Frees the session; an unknown id is ignored. */
   async remove(id: string): Promise<void> {
     const session = this.#sessions.get(id)

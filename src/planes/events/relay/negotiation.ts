@@ -1,21 +1,23 @@
 import type { Clock } from '../../../kernel/clock.ts'
 import { NegentropyError } from '../../../negentropy/negentropy-error.ts'
 import { EventError } from '../event-error.ts'
-import { type EventStore, type Reconciler, TooManyRecords, type Visibility } from '../event-store.ts'
+import { type EventStore, type Reconciler, TooManyRecords } from '../event-store.ts'
 import { parseFilter } from '../filter-parser.ts'
 import type { Limits } from '../limits.ts'
+import type { ReadPolicy } from '../policy/read-policy.ts'
 import { negErr } from './frame.ts'
 import type { Admission } from './limiter.ts'
 import { NegSessions } from './neg-sessions.ts'
-import { onlyRestricted } from './visibility.ts'
 
 export interface NegotiationContext {
   readonly store: Pick<EventStore<unknown>, 'reconciler'>
   readonly limits: Limits
   readonly admission: Admission
   readonly clock: Clock
+  readonly readPolicy: ReadPolicy
   send(text: string): void
-  visibility(): Visibility
+  /** Public keys that have authenticated so far. */
+  pubkeys(): readonly string[]
   /** Makes sure the peer has a challenge before it is refused for want of AUTH. */
   challenge(): void
   /** Something broke that is not the peer's fault. */
@@ -26,6 +28,8 @@ export interface NegotiationContext {
 export class Negotiation {
   readonly #context: NegotiationContext
   readonly #sessions = new NegSessions()
+  /** Names of sessions that were being answered when they lost their right. */
+  readonly #revoked = new Set<string>()
 
   constructor(context: NegotiationContext) {
     this.#context = context
@@ -38,14 +42,17 @@ export class Negotiation {
   async open(id: string, filter: unknown, message: Uint8Array): Promise<void> {
     // An open session of this name ends, whatever becomes of the new one.
     await this.#sessions.remove(id)
-    const { limits, send, visibility, challenge } = this.#context
+    this.#revoked.delete(id)
+    const { limits, send, readPolicy, challenge } = this.#context
     try {
       const parsed = parseFilter(filter, limits)
       if (parsed.limit !== undefined)
         throw new EventError('filter/bad-value', 'invalid', 'limit has no meaning in NEG-OPEN')
-      if (onlyRestricted([parsed], visibility())) {
-        challenge()
-        return send(negErr(id, 'auth-required: these kinds are read by their author and recipients only'))
+      const pubkeys = this.#context.pubkeys()
+      const denial = readPolicy.refuse([parsed], pubkeys)
+      if (denial !== undefined) {
+        if (denial.code === 'auth_required') challenge()
+        return send(negErr(id, denial.reason))
       }
       const release = this.#context.admission.negotiate()
       if (typeof release === 'string')
@@ -54,7 +61,7 @@ export class Negotiation {
         .reconciler({
           role: 'responder',
           filter: parsed,
-          visibility: visibility(),
+          visibility: readPolicy.visibility(pubkeys, [parsed]),
           frameLimit: negFrameBytes(limits),
           maxRecords: limits.maxNegRecords,
         })
@@ -102,6 +109,17 @@ export class Negotiation {
     }
   }
 
+  /** Ends every session: what they were opened for may not be read any more. */
+  async revoke(): Promise<void> {
+    for (const id of this.#sessions.busy()) this.#revoked.add(id)
+    for (const id of this.#sessions.idleSince(Number.POSITIVE_INFINITY)) await this.#endRevoked(id)
+  }
+
+  #endRevoked(id: string): Promise<void> {
+    this.#context.send(negErr(id, 'closed: what may be read here has changed'))
+    return this.#sessions.remove(id)
+  }
+
   /** Frees everything; call it when no message is being answered any more. */
   clear(): Promise<void> {
     return this.#sessions.clear()
@@ -109,6 +127,7 @@ export class Negotiation {
 
   async #step(id: string, reconciler: Reconciler, message: Uint8Array): Promise<void> {
     const { reply } = await reconciler.step(message)
+    if (this.#revoked.delete(id)) return this.#endRevoked(id)
     this.#sessions.rest(id, this.#context.clock.monotonic())
     if (reply === undefined) return
     const hex = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength).toString('hex')

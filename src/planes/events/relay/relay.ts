@@ -9,6 +9,7 @@ import { SyncError } from '../../../kernel/sync-error.ts'
 import type { EventStore } from '../event-store.ts'
 import type { Ingest } from '../ingest.ts'
 import type { Limits } from '../limits.ts'
+import { ReadPolicy } from '../policy/read-policy.ts'
 import type { Verifier } from '../verifier.ts'
 import { Connection } from './connection.ts'
 import { answerHttp } from './http.ts'
@@ -27,8 +28,8 @@ export interface RelayOptions<Tx> {
   readonly info: RelayInfo
   readonly clock?: Clock
   readonly log?: Logger
-  /** Kinds that only their author and the people in their `p` tags may read (NIP-42). Default: gift wraps. */
-  readonly restrictedKinds?: readonly number[]
+  /** Default: gift wraps are for their author and recipients, everything else for all. */
+  readonly readPolicy?: ReadPolicy
   /** The addresses clients know this relay by, for AUTH. Without one, those it listens on. */
   readonly relayUrls?: readonly string[]
   /** `lazy`: a client is challenged when it is first refused for want of AUTH. `open`: at once. */
@@ -80,6 +81,7 @@ export class Relay implements AsyncDisposable {
   readonly #services: SessionServices
   readonly #connections = new Set<Connection>()
   readonly #stopping = new AbortController()
+  readonly #rights: Disposable
   readonly #counters: RelayCounters = {
     accepted: 0,
     refused: 0,
@@ -93,6 +95,7 @@ export class Relay implements AsyncDisposable {
 
   constructor(options: RelayOptions<unknown>) {
     const { store, ingest, verifier, limits, clock = systemClock, log = silentLogger } = options
+    const { readPolicy = new ReadPolicy({ restrictedKinds: [1059] }) } = options
     this.#options = options
     this.#clock = clock
     this.#log = log
@@ -114,11 +117,12 @@ export class Relay implements AsyncDisposable {
       clock,
       live: this.#live,
       turns: new Turns(clock),
-      restrictedKinds: options.restrictedKinds ?? [1059],
+      readPolicy,
       counters: this.#counters,
       relayUrls: () => this.#relayUrls(),
       newChallenge: () => randomBytes(16).toString('hex'),
     }
+    this.#rights = readPolicy.onChange(() => this.#recheck())
     void this.#housekeep()
   }
 
@@ -250,12 +254,19 @@ export class Relay implements AsyncDisposable {
     )
     // A request that is still being answered after the cut, by a store that does not end, is not waited for.
     await Promise.race([left, cut.then(() => this.#clock.sleep(graceMs / 2, done.signal)).catch(() => {})])
+    this.#rights[Symbol.dispose]()
     this.#live[Symbol.dispose]()
     this.#sockets.close()
     server?.closeAllConnections()
     await closed
     done.abort()
     await cut
+  }
+
+  /** What was opened under other rights must not go on. */
+  #recheck(): void {
+    for (const connection of this.#connections)
+      connection.recheck().catch((error: unknown) => this.#log.error('a change of rights failed', { error }))
   }
 
   async #housekeep(): Promise<void> {

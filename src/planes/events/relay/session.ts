@@ -8,6 +8,7 @@ import { matcher } from '../filter-match.ts'
 import { parseFilter } from '../filter-parser.ts'
 import type { Ingest, IngestResult } from '../ingest.ts'
 import type { Limits } from '../limits.ts'
+import type { ReadPolicy } from '../policy/read-policy.ts'
 import type { Verifier } from '../verifier.ts'
 import { authRefusal } from './auth-challenge.ts'
 import { count } from './count.ts'
@@ -21,7 +22,6 @@ import { PublishQueue } from './publish-queue.ts'
 import { StoredPhase } from './stored-phase.ts'
 import { Subscription } from './subscription.ts'
 import type { Turns } from './turns.ts'
-import { onlyRestricted } from './visibility.ts'
 
 /** What all sessions of a relay share. */
 export interface SessionServices {
@@ -32,7 +32,7 @@ export interface SessionServices {
   readonly clock: Clock
   readonly live: LiveFanOut
   readonly turns: Turns
-  readonly restrictedKinds: readonly number[]
+  readonly readPolicy: ReadPolicy
   readonly counters: RelayCounters
   /** The public addresses an AUTH event may name. */
   relayUrls(): readonly string[]
@@ -74,6 +74,7 @@ export class Session {
   readonly #negotiation: Negotiation
   readonly #publish: PublishQueue
   readonly #readers = new Map<string, OpenReader>()
+  #pubkeys: readonly string[] = []
   #visibility: Visibility
   #challenge: string | undefined
   #paceMs = 0
@@ -81,11 +82,11 @@ export class Session {
   constructor(services: SessionServices, peer: SessionPeer) {
     this.#services = services
     this.#peer = peer
-    const { store, live, turns, limits, clock, ingest, restrictedKinds, counters } = services
+    const { store, live, turns, limits, clock, ingest, readPolicy, counters } = services
     const { outbound, admission, signal } = peer
     const visibility = () => this.#visibility
     const send = (text: string) => outbound.send(text)
-    this.#visibility = { restrictedKinds, pubkeys: [] }
+    this.#visibility = readPolicy.visibility([])
     this.#delivery = new Delivery({
       store,
       outbound,
@@ -106,8 +107,9 @@ export class Session {
       limits,
       admission,
       clock,
+      readPolicy,
       send,
-      visibility,
+      pubkeys: () => this.#pubkeys,
       challenge: () => this.challenge(),
       onFailure: (error) => this.#failed(error),
     })
@@ -117,7 +119,7 @@ export class Session {
       context: () => ({
         source: 'client',
         remote: peer.address,
-        authenticated: this.#visibility.pubkeys,
+        authenticated: this.#pubkeys,
       }),
       onResults: (raws, results) => this.#answerEvents(raws, results),
       onFailure: (raws, error) => {
@@ -189,6 +191,19 @@ export class Session {
     return this.#negotiation.sweep()
   }
 
+  /** What may be read here has changed: ends what was opened under other rights. */
+  async recheck(): Promise<void> {
+    const { readPolicy } = this.#services
+    this.#visibility = readPolicy.visibility(this.#pubkeys)
+    for (const [id, { filters }] of [...this.#readers]) {
+      const denial = readPolicy.refuse(filters, this.#pubkeys)
+      if (denial === undefined) continue
+      this.#unsubscribe(id)
+      this.#close(id, denial.reason)
+    }
+    await this.#negotiation.revoke()
+  }
+
   /** Resolves when every event received has its answer. */
   settle(): Promise<void> {
     return this.#publish.idle()
@@ -243,7 +258,8 @@ export class Session {
     const filters = this.#parseFilters(id, inputs)
     if (filters === undefined) return
     try {
-      const answer = await count(this.#services.store, filters, this.#visibility)
+      const visibility = this.#services.readPolicy.visibility(this.#pubkeys, filters)
+      const answer = await count(this.#services.store, filters, visibility)
       this.#peer.outbound.send(JSON.stringify(['COUNT', id, answer]))
     } catch (error) {
       this.#failed(error)
@@ -253,7 +269,7 @@ export class Session {
 
   /** The filters, or undefined when the request has been refused. */
   #parseFilters(id: string, inputs: readonly unknown[]): readonly Filter[] | undefined {
-    const { limits } = this.#services
+    const { limits, readPolicy } = this.#services
     try {
       if (inputs.length > limits.maxFilters)
         throw new EventError(
@@ -262,9 +278,10 @@ export class Session {
           `no more than ${limits.maxFilters} filters`,
         )
       const filters = inputs.map((input) => parseFilter(input, limits))
-      if (!onlyRestricted(filters, this.#visibility)) return filters
-      this.challenge()
-      this.#close(id, 'auth-required: these kinds are read by their author and recipients only')
+      const denial = readPolicy.refuse(filters, this.#pubkeys)
+      if (denial === undefined) return filters
+      if (denial.code === 'auth_required') this.challenge()
+      this.#close(id, denial.reason)
     } catch (error) {
       if (error instanceof EventError) this.#close(id, error.reason)
       else throw error
@@ -293,10 +310,10 @@ export class Session {
   }
 
   #identify(pubkey: string): void {
-    const { restrictedKinds, pubkeys } = this.#visibility
-    if (pubkeys.includes(pubkey)) return
+    if (this.#pubkeys.includes(pubkey)) return
     // The oldest makes room: a connection that keeps changing identities must not grow.
-    this.#visibility = { restrictedKinds, pubkeys: [...pubkeys, pubkey].slice(-maxPubkeys) }
+    this.#pubkeys = [...this.#pubkeys, pubkey].slice(-maxPubkeys)
+    this.#visibility = this.#services.readPolicy.visibility(this.#pubkeys)
   }
 
   #answerEvents(raws: readonly string[], results: readonly IngestResult[]): void {

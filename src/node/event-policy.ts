@@ -1,0 +1,43 @@
+import type { Config } from '../config/schema.ts'
+import type { Limits } from '../planes/events/limits.ts'
+import { Acl } from '../planes/events/policy/acl.ts'
+import { openGrantTable } from '../planes/events/policy/grant-table.sqlite.ts'
+import { parseMatch } from '../planes/events/policy/parse-grant.ts'
+import { ReadPolicy } from '../planes/events/policy/read-policy.ts'
+import { writeByGrant } from '../planes/events/policy/write-by-grant.ts'
+import { createWritePolicy, type WritePolicy } from '../planes/events/write-policy.ts'
+import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
+
+/** What may come in and what may be read, through every door alike. */
+export interface EventPolicy {
+  readonly acl: Acl
+  readonly read: ReadPolicy
+  readonly write: WritePolicy
+}
+
+export interface EventPolicyParts {
+  readonly config: Pick<Config, 'policy' | 'restrictedKinds'>
+  readonly limits: Limits
+  readonly store: SqliteStore
+  /** Asked last. */
+  readonly plugin: WritePolicy | undefined
+}
+
+/** @throws SyncError `config/invalid` naming the rule whose filter is wrong */
+export async function openEventPolicy(parts: EventPolicyParts): Promise<EventPolicy> {
+  const { config, limits, store, plugin } = parts
+  const { policy, restrictedKinds } = config
+  const filterAt = (key: string, input: unknown) => parseMatch(`policy.${key}`, input, limits)
+  const protectedFilters = policy.protectedFilters.map((filter, at) =>
+    filterAt(`protectedFilters[${at}]`, filter),
+  )
+  const rules = policy.read.map(({ action, match }, at) => {
+    return { action, match: filterAt(`read[${at}].match`, match) }
+  })
+  const acl = await Acl.open(await openGrantTable(store), protectedFilters)
+  return {
+    acl,
+    read: new ReadPolicy({ restrictedKinds, access: policy.readAccess, rules, acl }),
+    write: createWritePolicy({ limits, more: [writeByGrant(acl), ...(plugin ? [plugin] : [])] }),
+  }
+}

@@ -1,0 +1,28 @@
+import { systemClock } from '../kernel/clock.ts'
+import { createRelay, type Relay } from '../planes/events/relay/relay.ts'
+import type { NodeParts } from './node.ts'
+import { version } from './package-file.ts'
+
+/** The relay a node shows to the world. It does not listen yet. */
+export function createPublicRelay(parts: NodeParts): Relay {
+  const { config, events, ingest, verifier, limits, log, identity, policy } = parts
+  const { name, description, contact, adminPubkey, publicUrls } = config
+  return createRelay({
+    store: events,
+    ingest,
+    verifier,
+    limits,
+    clock: systemClock,
+    log,
+    readPolicy: policy.read,
+    relayUrls: publicUrls,
+    info: {
+      name,
+      description,
+      contact,
+      self: identity.pubkey,
+      pubkey: adminPubkey ?? identity.pubkey,
+      version,
+    },
+  })
+}
