@@ -10,6 +10,7 @@ import { type Coverage, cover, type Interval } from './coverage.ts'
 import { Pulse } from './pulse.ts'
 import type { RelayClient } from './relay-client.ts'
 import type { RelayInfo } from './relay-info.ts'
+import { syncSource } from './sync-source.ts'
 
 export interface EventsScope {
   readonly filter: Filter
@@ -150,7 +151,8 @@ export class AttemptState<Tx> {
     raws: readonly string[],
     change?: (checkpoint: EventsCheckpoint) => EventsCheckpoint,
   ): Promise<readonly IngestResult[]> {
-    const context = { source: 'sync', remote: this.client.url } as const
+    const { peer, link } = this.session
+    const context = { source: 'sync', remote: this.client.url, peer: syncSource(peer, link) } as const
     const checked: readonly Checked[] = await this.ingest.check(raws, context, this.session.signal)
     const failed = checked.find(({ result }) => result?.outcome === 'failed')
     // Something of ours broke: covering these events as disposed of would lose them.
