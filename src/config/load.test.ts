@@ -76,6 +76,7 @@ describe('configuration', () => {
       json: '[{"kinds":[1]}]',
     }
     const own: Record<string, string> = {
+      syncPage: 'open',
       'policy.readAccess': 'authenticated',
       'policy.read': '[{"action":"deny"}]',
       'log.format': 'json',

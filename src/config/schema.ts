@@ -209,6 +209,11 @@ export const configSchema = z.strictObject({
     description: 'Limits of the relay that differ from their defaults, by name.',
     allowed: 'names of limits with whole numbers from 0',
   }),
+  syncPage: z.enum(['off', 'authenticated', 'open']).default('authenticated').register(settingInfo, {
+    description:
+      'Who may walk stored events by SYNC-PAGE: `authenticated`, public keys that were granted `sync_read` over what they ask for; `open`, whoever would be answered a REQ; `off`, nobody.',
+    allowed: 'off, authenticated or open',
+  }),
   policy: policy.prefault({}),
   log: log.prefault({}),
   verifier: verifier.prefault({}),

@@ -15,6 +15,7 @@ export function createPublicRelay(parts: NodeParts): Relay {
     clock: systemClock,
     log,
     readPolicy: policy.read,
+    syncPage: config.syncPage,
     relayUrls: publicUrls,
     info: {
       name,

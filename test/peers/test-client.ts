@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 
 export type Frame = readonly [verb: string, ...rest: unknown[]]
@@ -35,6 +36,14 @@ export class TestClient implements Disposable {
   /** A frame, or text or bytes as they are. */
   send(frame: Frame | string | Uint8Array): void {
     this.socket.send(typeof frame === 'string' || frame instanceof Uint8Array ? frame : JSON.stringify(frame))
+  }
+
+  /** Several frames as one piece of TCP, so that the relay sees all of them before it answers the first. */
+  sendTogether(frames: readonly Frame[]): void {
+    const { _socket: stream } = this.socket as unknown as { _socket: Duplex }
+    stream.cork()
+    for (const frame of frames) this.send(frame)
+    stream.uncork()
   }
 
   /** The next frame. Throws when the relay closes the connection instead. */

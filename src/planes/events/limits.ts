@@ -54,7 +54,7 @@ export interface Limits {
   readonly eventsPerAddress: number
   /** Events per second over all connections. */
   readonly eventsPerRelay: number
-  /** REQ, COUNT, NEG-OPEN and AUTH per second of one connection. */
+  /** REQ, COUNT, NEG-OPEN, SYNC-PAGE and AUTH per second of one connection. */
   readonly requestsPerConnection: number
   /** The same from one IP address, handshakes included. */
   readonly requestsPerAddress: number
@@ -84,6 +84,13 @@ export interface Limits {
   readonly maxNegRecordsInMemory: number
   /** Bytes of one negentropy message before it is written as hex. */
   readonly maxNegFrameBytes: number
+
+  /** Rows of one SYNC-PAGE; a larger `limit` is lowered to it. */
+  readonly maxSyncPageLimit: number
+  /** Bytes of the answer to one SYNC-PAGE, and never more than `maxMessageBytes`. A page that would be larger ends earlier. */
+  readonly maxSyncPageBytes: number
+  /** Pages one connection may have asked for and not yet got. */
+  readonly maxSyncPagesPerConnection: number
 }
 
 export const defaultLimits: Limits = {
@@ -130,4 +137,8 @@ export const defaultLimits: Limits = {
   maxNegRecords: 1_000_000,
   maxNegRecordsInMemory: 4_000_000,
   maxNegFrameBytes: 500_000,
+
+  maxSyncPageLimit: 500,
+  maxSyncPageBytes: 1_000_000,
+  maxSyncPagesPerConnection: 4,
 }

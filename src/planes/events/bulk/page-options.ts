@@ -24,12 +24,15 @@ export interface PageOptions {
    * show what the policy hides.
    */
   readonly authorizeEvent?: (event: NostrEvent, context: RequestContext) => boolean | Promise<boolean>
+  /** A page ends, with `complete: false`, before its events' texts are longer together, but never before its first row. */
+  readonly maxBytes?: number
   /** Ends the call between two steps with `aborted`. */
   readonly signal?: AbortSignal | undefined
 }
 
 /** Page options that were checked, with every default in place. */
 export interface PageWalk extends Pick<PageOptions, 'authorizeEvent' | 'signal'> {
+  readonly maxBytes: number
   readonly filter: Filter
   readonly context: RequestContext
   readonly limit: number
@@ -61,12 +64,15 @@ export function parsePageOptions(
   if (denial !== undefined) return failed(denial.code, denial.reason)
   if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize)
     return failed('invalid_page_size', `a page has 1 to ${maxPageSize} rows`)
+  const { maxBytes = Number.POSITIVE_INFINITY } = options ?? {}
+  if (typeof maxBytes !== 'number' || !(maxBytes >= 1))
+    return failed('invalid_page_size', 'a page has at least one byte')
   if (!isBulkOrder(order)) return failed('invalid_order', 'the orders are asc, desc and seq')
   const [after, until] = [options?.afterKey ?? null, options?.untilKey ?? null]
   for (const cursor of [after, until])
     if (cursor !== null && !isCursor(cursor, order)) return badCursor(order)
   const { authorizeEvent, signal } = options ?? {}
-  const walk = { filter: parsed.value, context, limit, order, after, until, signal }
+  const walk = { filter: parsed.value, context, limit, maxBytes, order, after, until, signal }
   return { ok: true, value: authorizeEvent === undefined ? walk : { ...walk, authorizeEvent } }
 }
 

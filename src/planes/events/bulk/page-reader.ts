@@ -20,6 +20,11 @@ export interface BulkPage {
   readonly rawCount: number
 }
 
+interface Shown extends Pick<BulkPage, 'events' | 'raws'> {
+  /** Rows looked at, hidden or not. */
+  readonly scanned: number
+}
+
 /** A page of large events ends early, with `complete: false`: some 64 MiB of text, however many rows were asked for. */
 const maxPageCharacters = 32 * 1_048_576
 /** Parsing rests after so much text, to let sockets and timers have their turn: some 5 ms of work. */
@@ -48,37 +53,39 @@ export class PageReader<Tx> {
     }
     const shown = await this.#shown(rows.events)
     if (!shown.ok) return shown
-    const last = rows.events.at(-1)
+    const { events, raws, scanned } = shown.value
+    const last = rows.events[scanned - 1]
     const value: BulkPage = {
-      ...shown.value,
+      events,
+      raws,
       nextCursor: last === undefined ? null : this.#cursorOf(last),
-      complete: rows.complete,
-      rawCount: rows.events.length,
+      complete: rows.complete && scanned === rows.events.length,
+      rawCount: scanned,
     }
     return { ok: true, value }
   }
 
   /** Hidden rows too: they are counted, and the walk must move past them. */
   #rows(after: Cursor | null): Promise<EventPage> {
-    const { filter, order, limit, until } = this.#walk
+    const { filter, order, limit, maxBytes, until } = this.#walk
     return this.#store.page({
       filter,
       order: order === 'desc' ? 'reverse' : order,
       after: after === null ? undefined : positionOf(after),
       until: until === null ? undefined : positionOf(until),
       limit,
-      maxCharacters: maxPageCharacters,
+      maxCharacters: Math.min(maxPageCharacters, maxBytes),
       visibility: everything,
     })
   }
 
-  async #shown(rows: readonly StoredEvent[]): Promise<BulkResult<Pick<BulkPage, 'events' | 'raws'>>> {
-    const { authorizeEvent, context, signal } = this.#walk
+  async #shown(rows: readonly StoredEvent[]): Promise<BulkResult<Shown>> {
+    const { authorizeEvent, context, maxBytes, signal } = this.#walk
     const visibility = this.#policy.visibility(context.authenticatedPubkeys ?? [])
     const events: NostrEvent[] = []
     const raws: string[] = []
-    let characters = 0
-    for (const { raw } of rows) {
+    let [characters, bytes] = [0, 0]
+    for (const [scanned, { raw }] of rows.entries()) {
       characters += raw.length
       if (characters >= charactersPerTurn) {
         characters = 0
@@ -92,10 +99,13 @@ export class PageReader<Tx> {
       } catch (error) {
         return failed('authorize_event_failed', error)
       }
+      // One more for what stands between two of them.
+      bytes += Buffer.byteLength(raw) + 1
+      if (bytes > maxBytes && scanned > 0) return { ok: true, value: { events, raws, scanned } }
       events.push(event)
       raws.push(raw)
     }
-    return { ok: true, value: { events, raws } }
+    return { ok: true, value: { events, raws, scanned: rows.length } }
   }
 
   #cursorOf({ seq, created_at, id }: StoredEvent): Cursor {

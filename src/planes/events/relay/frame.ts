@@ -1,13 +1,15 @@
 import { isShallow } from '../json-scan.ts'
 import type { Limits } from '../limits.ts'
+import { type SyncPageRequest, syncPageCodec } from '../sync-page-frame.ts'
 
-/** A client's frame (NIP-01, 42, 45, 77). Filters are not yet checked; `raw` is the sender's own text of an event. */
+/** A client's frame (NIP-01, 42, 45, 77, and our SYNC-PAGE). Filters are not yet checked; `raw` is the sender's own text of an event. */
 export type ClientFrame =
   | { readonly verb: 'EVENT' | 'AUTH'; readonly raw: string }
   | { readonly verb: 'REQ' | 'COUNT'; readonly id: string; readonly filters: readonly unknown[] }
   | { readonly verb: 'CLOSE' | 'NEG-CLOSE'; readonly id: string }
   | { readonly verb: 'NEG-OPEN'; readonly id: string; readonly filter: unknown; readonly message: Uint8Array }
   | { readonly verb: 'NEG-MSG'; readonly id: string; readonly message: Uint8Array }
+  | { readonly verb: 'SYNC-PAGE'; readonly id: string; readonly request: SyncPageRequest }
 
 /** Text that is no frame. `answer` is the complete answer to send: the clearest one the frame left possible. */
 export interface BadFrame {
@@ -70,6 +72,11 @@ const framesByVerb = {
     return { verb: 'NEG-MSG', id, message }
   },
   'NEG-CLOSE': (_verb, id) => ({ verb: 'NEG-CLOSE', id }),
+  'SYNC-PAGE': (_verb, id, rest) => {
+    const request = syncPageCodec.decodeRequest(rest)
+    if (typeof request !== 'string') return { verb: 'SYNC-PAGE', id, request }
+    return { verb: 'bad', answer: syncPageCodec.encodeError(id, `invalid: ${request}`) }
+  },
 } satisfies Record<string, Parser>
 
 function isKnown(verb: string): verb is keyof typeof framesByVerb {

@@ -139,7 +139,7 @@ export class Admission implements Disposable {
     return Math.max(this.#events.take(count), this.#address.events.take(count), this.#relayEvents.take(count))
   }
 
-  /** A REQ, COUNT, NEG-OPEN or AUTH. @returns milliseconds for which to read nothing more from this connection */
+  /** A REQ, COUNT, NEG-OPEN, SYNC-PAGE or AUTH. @returns milliseconds for which to read nothing more from this connection */
   spendRequest(): number {
     return Math.max(this.#requests.take(), this.#address.requests.take())
   }

@@ -1,4 +1,7 @@
+import type * as z from 'zod'
 import type { Limits } from '../limits.ts'
+import type { syncPageInfoSchema } from '../sync-page-frame.ts'
+import { syncPageLimits } from './sync-pages.ts'
 
 /** What an operator says about the relay (NIP-11). */
 export interface RelayInfo {
@@ -20,23 +23,35 @@ export interface RelayInfo {
 
 const supportedNips = [1, 9, 11, 40, 42, 45, 62, 67, 70, 77] as const
 
-/** The NIP-11 document. Every number of `limitation` comes from the object that is enforced (promise N9). */
-export function relayDocument(info: RelayInfo, limits: Limits) {
+/** What this relay serves and demands as it is configured now. */
+export interface Offers {
+  readonly syncPage: boolean
+  /** Nothing is answered before AUTH. */
+  readonly authRequired: boolean
+}
+
+/** The NIP-11 document. Every number in it comes from the object that is enforced (promise N9). */
+export function relayDocument(info: RelayInfo, limits: Limits, offers: Offers) {
   return {
     ...info,
     pubkey: info.pubkey ?? info.self,
     supported_nips: supportedNips,
     negentropy: 1,
-    limitation: { ...limitation(limits), ...requirements },
+    ...(offers.syncPage ? { sync_page: syncPageInfo(limits) } : {}),
+    limitation: {
+      ...limitation(limits),
+      ...(offers.syncPage ? { max_sync_pages: limits.maxSyncPagesPerConnection } : {}),
+      min_pow_difficulty: 0,
+      auth_required: offers.authRequired,
+      payment_required: false,
+      restricted_writes: false,
+    },
   }
 }
 
-/** What NIP-11 asks about and this relay never does. */
-const requirements = {
-  min_pow_difficulty: 0,
-  auth_required: false,
-  payment_required: false,
-  restricted_writes: false,
+function syncPageInfo(limits: Limits): z.infer<typeof syncPageInfoSchema> {
+  const { maxLimit, maxBytes } = syncPageLimits(limits)
+  return { version: 1, max_limit: maxLimit, max_bytes: maxBytes }
 }
 
 /** The names of NIP-11 first, then those it has none for: every enforced number is advertised. */

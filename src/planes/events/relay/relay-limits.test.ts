@@ -38,6 +38,7 @@ const limits: Partial<Limits> = {
   badMessagesPerMinute: 19,
   maxNegSessionsPerConnection: 3,
   maxNegRecords: 23,
+  maxSyncPagesPerConnection: 3,
 }
 
 const now = () => Math.floor(Date.now() / 1_000)
@@ -133,6 +134,14 @@ const enforced: Readonly<Record<string, (world: World, amount: number) => Promis
       last = await client.ask(['NEG-OPEN', String(at), { until: 1_000 }, emptySet])
     return answered(last)
   },
+  max_sync_pages: async ({ client }, amount) => {
+    const ids = Array.from({ length: amount }, (_, at) => String(at))
+    client.sendTogether(ids.map((id) => ['SYNC-PAGE', id, {}]))
+    const answers: Frame[] = []
+    for (const _ of ids) answers.push(await client.next())
+    assert.deepEqual(answers.map(([, id]) => id).sort(), ids.sort(), 'each has one answer')
+    return !answers.some(([, , reason]) => String(reason).startsWith('rate-limited: '))
+  },
   max_neg_records: async ({ client }, amount) => {
     // 40 stored events, one a second.
     const filter = { until: 1_000 + amount - 1 }
@@ -167,7 +176,7 @@ describe('E-150 N9 limits', { timeout: 60_000 }, () => {
 
   for (const [name, take] of Object.entries(enforced))
     it(`${name} is enforced at exactly the advertised value`, async () => {
-      await using peer = await realRelay({ limits })
+      await using peer = await realRelay({ limits, syncPage: 'open' })
       await peer.store.put(
         Array.from({ length: 40 }, (_, at) => asParsed(craft({ id: hexId(at), created_at: 1_000 + at }))),
       )

@@ -6,6 +6,7 @@ import { WebSocketServer } from 'ws'
 import { type Clock, systemClock } from '../../../kernel/clock.ts'
 import { type Logger, silentLogger } from '../../../kernel/logger.ts'
 import { SyncError } from '../../../kernel/sync-error.ts'
+import { createBulk } from '../bulk/bulk.ts'
 import type { EventStore } from '../event-store.ts'
 import type { Ingest } from '../ingest.ts'
 import type { Limits } from '../limits.ts'
@@ -16,8 +17,9 @@ import { answerHttp } from './http.ts'
 import { Limiter, type Refusal } from './limiter.ts'
 import { LiveFanOut } from './live-fan-out.ts'
 import { OutboundBudget } from './outbound.ts'
-import { landingPage, type RelayInfo, relayDocument } from './relay-info.ts'
+import { landingPage, type Offers, type RelayInfo, relayDocument } from './relay-info.ts'
 import type { RelayCounters, SessionServices } from './session.ts'
+import type { SyncPageAccess } from './sync-pages.ts'
 import { Turns } from './turns.ts'
 
 export interface RelayOptions<Tx> {
@@ -30,6 +32,8 @@ export interface RelayOptions<Tx> {
   readonly log?: Logger
   /** Default: gift wraps are for their author and recipients, everything else for all. */
   readonly readPolicy?: ReadPolicy
+  /** Who may walk by SYNC-PAGE. Default: `authenticated`. */
+  readonly syncPage?: SyncPageAccess
   /** The addresses clients know this relay by, for AUTH. Without one, those it listens on. */
   readonly relayUrls?: readonly string[]
   /** `lazy`: a client is challenged when it is first refused for want of AUTH. `open`: at once. */
@@ -118,6 +122,8 @@ export class Relay implements AsyncDisposable {
       live: this.#live,
       turns: new Turns(clock),
       readPolicy,
+      bulk: createBulk({ store, ingest, limits, readPolicy }),
+      syncPage: options.syncPage ?? 'authenticated',
       counters: this.#counters,
       relayUrls: () => this.#relayUrls(),
       newChallenge: () => randomBytes(16).toString('hex'),
@@ -194,7 +200,7 @@ export class Relay implements AsyncDisposable {
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
     const { info, limits } = this.#options
     return answerHttp(request, response, {
-      document: () => JSON.stringify(relayDocument(info, limits)),
+      document: () => JSON.stringify(relayDocument(info, limits, this.#offers())),
       landing: () => landingPage(info, this.#relayUrls()[0] ?? ''),
     })
   }
@@ -281,6 +287,11 @@ export class Relay implements AsyncDisposable {
       for (const connection of this.#connections)
         connection.tick().catch((error: unknown) => this.#log.error('housekeeping failed', { error }))
     }
+  }
+
+  #offers(): Offers {
+    const { readPolicy, syncPage } = this.#services
+    return { authRequired: readPolicy.requiresAuth, syncPage: syncPage !== 'off' }
   }
 
   #localUrl(): string | undefined {

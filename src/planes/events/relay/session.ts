@@ -1,5 +1,6 @@
 import type { Clock } from '../../../kernel/clock.ts'
 import type { Logger } from '../../../kernel/logger.ts'
+import type { Bulk } from '../bulk/bulk.ts'
 import { EventError } from '../event-error.ts'
 import { parseEvent } from '../event-parser.ts'
 import type { EventStore, Visibility } from '../event-store.ts'
@@ -21,6 +22,7 @@ import type { Outbound } from './outbound.ts'
 import { PublishQueue } from './publish-queue.ts'
 import { StoredPhase } from './stored-phase.ts'
 import { Subscription } from './subscription.ts'
+import { type SyncPageAccess, SyncPages } from './sync-pages.ts'
 import type { Turns } from './turns.ts'
 
 /** What all sessions of a relay share. */
@@ -33,6 +35,8 @@ export interface SessionServices {
   readonly live: LiveFanOut
   readonly turns: Turns
   readonly readPolicy: ReadPolicy
+  readonly bulk: Pick<Bulk, 'pageEvents'>
+  readonly syncPage: SyncPageAccess
   readonly counters: RelayCounters
   /** The public addresses an AUTH event may name. */
   relayUrls(): readonly string[]
@@ -72,6 +76,7 @@ export class Session {
   readonly #peer: SessionPeer
   readonly #delivery: Delivery
   readonly #negotiation: Negotiation
+  readonly #pages: SyncPages
   readonly #publish: PublishQueue
   readonly #readers = new Map<string, OpenReader>()
   #pubkeys: readonly string[] = []
@@ -109,6 +114,19 @@ export class Session {
       clock,
       readPolicy,
       send,
+      pubkeys: () => this.#pubkeys,
+      challenge: () => this.challenge(),
+      onFailure: (error) => this.#failed(error),
+    })
+    this.#pages = new SyncPages({
+      access: services.syncPage,
+      bulk: services.bulk,
+      readPolicy,
+      limits,
+      outbound,
+      turns,
+      remote: peer.address,
+      signal,
       pubkeys: () => this.#pubkeys,
       challenge: () => this.challenge(),
       onFailure: (error) => this.#failed(error),
@@ -180,6 +198,10 @@ export class Session {
       case 'NEG-OPEN':
         this.#spend(this.#peer.admission.spendRequest())
         return this.#negotiation.open(frame.id, frame.filter, frame.message)
+      case 'SYNC-PAGE':
+        this.#spend(this.#peer.admission.spendRequest())
+        this.#pages.open(frame.id, frame.request)
+        return undefined
       case 'AUTH':
         this.#spend(this.#peer.admission.spendRequest())
         return this.#authenticate(frame.raw)
@@ -204,9 +226,10 @@ export class Session {
     await this.#negotiation.revoke()
   }
 
-  /** Resolves when every event received has its answer. */
-  settle(): Promise<void> {
-    return this.#publish.idle()
+  /** Resolves when every event and every request for a page has its answer. */
+  async settle(): Promise<void> {
+    await this.#publish.idle()
+    await this.#pages.idle()
   }
 
   /** Ends the session. Call it when no frame is being handled any more. */
@@ -214,6 +237,7 @@ export class Session {
     this.#delivery.close()
     for (const id of [...this.#readers.keys()]) this.#unsubscribe(id)
     await this.#negotiation.clear()
+    await this.#pages.idle()
   }
 
   #subscribe(id: string, inputs: readonly unknown[]): void {
