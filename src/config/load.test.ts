@@ -78,6 +78,8 @@ describe('configuration', () => {
     const own: Record<string, string> = {
       syncPage: 'open',
       'policy.readAccess': 'authenticated',
+      'policy.writeAccess': 'authenticated',
+      'policy.write': '[{"action":"deny"}]',
       'policy.read': '[{"action":"deny"}]',
       'log.format': 'json',
       writePolicyPluginFailure: 'accept',

@@ -35,9 +35,22 @@ const webSocketUrl = z.string().refine((value) => {
   return (url?.protocol === 'ws:' || url?.protocol === 'wss:') && url.hash === ''
 })
 
-const readAction = z.enum(['allow', 'deny'])
+const ruleAction = z.enum(['allow', 'deny'])
 /** A filter of NIP-01; looked at closely by the node, which knows the limits. */
 const filter = z.record(z.string(), z.unknown())
+
+const writeRule = z.strictObject({
+  action: ruleAction,
+  match: filter.default({}),
+  sources: z
+    .array(z.enum(['client', 'sync', 'import']))
+    .min(1)
+    .optional(),
+  peers: z.array(z.string().min(1).max(2_048)).min(1).max(1_000).optional(),
+  olderThanSeconds: z.int().min(0).optional(),
+  largerThanBytes: z.int().min(0).optional(),
+  reason: z.string().min(1).max(200).optional(),
+})
 
 const policy = z.strictObject({
   readAccess: z.enum(['open', 'authenticated']).default('open').register(settingInfo, {
@@ -45,7 +58,7 @@ const policy = z.strictObject({
     allowed: 'open or authenticated',
   }),
   read: z
-    .array(z.strictObject({ action: readAction, match: filter.default({}) }))
+    .array(z.strictObject({ action: ruleAction, match: filter.default({}) }))
     .max(1_000)
     .default([])
     .register(settingInfo, {
@@ -53,6 +66,17 @@ const policy = z.strictObject({
         'What may be read, rule by rule; the first that applies decides, and where none does the request is answered. An `allow` applies to requests that ask for nothing outside its `match`, a `deny` to those that ask for anything in it.',
       allowed: 'a list of at most 1000 rules with an `action`, allow or deny, and a filter as `match`',
     }),
+  writeAccess: z.enum(['open', 'authenticated']).default('open').register(settingInfo, {
+    description:
+      'Who may publish here. `authenticated`: only clients that have said who they are (NIP-42). Syncs and imports are not asked.',
+    allowed: 'open or authenticated',
+  }),
+  write: z.array(writeRule).max(1_000).default([]).register(settingInfo, {
+    description:
+      'What may come in by relay, sync and import, rule by rule; the first that applies decides, and where none does the event may come in. A rule applies where all of its conditions hold: the filter `match`; `sources`, a list of client, sync and import; `peers`, a list of relays by id or URL; `olderThanSeconds`; `largerThanBytes`. With `deny`, `reason` is what the sender is told.',
+    allowed:
+      'a list of at most 1000 rules with an `action`, allow or deny, and any of match, sources, peers, olderThanSeconds, largerThanBytes and reason',
+  }),
   protectedFilters: z.array(filter).max(100).default([]).register(settingInfo, {
     description:
       'What is read and written only by public keys that were granted `sync_read` or `sync_write` over it. Everything else needs no grant.',

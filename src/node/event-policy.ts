@@ -5,6 +5,7 @@ import { openGrantTable } from '../planes/events/policy/grant-table.sqlite.ts'
 import { parseMatch } from '../planes/events/policy/parse-grant.ts'
 import { ReadPolicy } from '../planes/events/policy/read-policy.ts'
 import { writeByGrant } from '../planes/events/policy/write-by-grant.ts'
+import { fromAuthenticatedOnly, writeByRules } from '../planes/events/policy/write-rules.ts'
 import { createWritePolicy, type WritePolicy } from '../planes/events/write-policy.ts'
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
 
@@ -13,6 +14,8 @@ export interface EventPolicy {
   readonly acl: Acl
   readonly read: ReadPolicy
   readonly write: WritePolicy
+  /** Is there anything a client could be refused for by the operator's will? */
+  readonly restrictsWrites: () => boolean
 }
 
 export interface EventPolicyParts {
@@ -31,13 +34,28 @@ export async function openEventPolicy(parts: EventPolicyParts): Promise<EventPol
   const protectedFilters = policy.protectedFilters.map((filter, at) =>
     filterAt(`protectedFilters[${at}]`, filter),
   )
-  const rules = policy.read.map(({ action, match }, at) => {
+  const writeRules = policy.write.map((rule, at) => {
+    return { ...rule, match: filterAt(`write[${at}].match`, rule.match) }
+  })
+  const readRules = policy.read.map(({ action, match }, at) => {
     return { action, match: filterAt(`read[${at}].match`, match) }
   })
   const acl = await Acl.open(await openGrantTable(store), protectedFilters)
+  const more = [
+    policy.writeAccess === 'authenticated' ? fromAuthenticatedOnly : undefined,
+    writeByRules(writeRules),
+    writeByGrant(acl),
+    plugin,
+  ]
+  const hasWriteRules =
+    policy.writeAccess === 'authenticated' ||
+    writeRules.some(({ action, sources }) => action === 'deny' && sources?.includes('client') !== false) ||
+    protectedFilters.length > 0 ||
+    plugin !== undefined
   return {
     acl,
-    read: new ReadPolicy({ restrictedKinds, access: policy.readAccess, rules, acl }),
-    write: createWritePolicy({ limits, more: [writeByGrant(acl), ...(plugin ? [plugin] : [])] }),
+    read: new ReadPolicy({ restrictedKinds, access: policy.readAccess, rules: readRules, acl }),
+    write: createWritePolicy({ limits, more: more.filter((one) => one !== undefined) }),
+    restrictsWrites: () => hasWriteRules,
   }
 }

@@ -16,6 +16,7 @@ export function createPublicRelay(parts: NodeParts): Relay {
     log,
     readPolicy: policy.read,
     syncPage: config.syncPage,
+    restrictsWrites: policy.restrictsWrites,
     relayUrls: publicUrls,
     info: {
       name,

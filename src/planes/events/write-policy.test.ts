@@ -62,17 +62,6 @@ describe('kinds', () => {
   it('AUTH events are never taken for publishing', async () => {
     for (const source of ['client', 'sync', 'import'] as const)
       assert.equal(await verdict({ kind: 22_242 }, { source, authenticated: [author] }), 'invalid:')
-    const open = createWritePolicy({ limits, allowKinds: [22_242] })
-    assert.equal(await verdict({ kind: 22_242 }, {}, open), 'invalid:')
-  })
-
-  it('lists of allowed and denied kinds decide', async () => {
-    const some = createWritePolicy({ limits, allowKinds: [1, 7], denyKinds: [7] })
-    assert.equal(await verdict({ kind: 1 }, {}, some), 'accepted')
-    assert.equal(await verdict({ kind: 7 }, {}, some), 'blocked:')
-    assert.equal(await verdict({ kind: 0 }, {}, some), 'blocked:')
-    const none = createWritePolicy({ limits, allowKinds: [] })
-    assert.equal(await verdict({ kind: 1 }, {}, none), 'blocked:')
   })
 })
 

@@ -48,10 +48,6 @@ export type WritePolicy = (event: NostrEvent, context: PolicyContext) => Refusal
 
 export interface WritePolicyOptions {
   readonly limits: Pick<Limits, 'maxFutureSeconds' | 'maxPastSeconds'>
-  /** Only these kinds. Default: all. */
-  readonly allowKinds?: readonly number[] | undefined
-  /** None of these kinds. */
-  readonly denyKinds?: readonly number[] | undefined
   /** Asked in order after the built-in ones. */
   readonly more?: readonly WritePolicy[] | undefined
 }
@@ -61,17 +57,12 @@ const authentication = 22_242
 const reposts: ReadonlySet<number> = new Set([6, 16])
 
 /** The rules every relay has, in the order of spec events §6.3, then those of the operator. */
-export function createWritePolicy({
-  limits,
-  allowKinds,
-  denyKinds,
-  more = [],
-}: WritePolicyOptions): WritePolicy {
+export function createWritePolicy({ limits, more = [] }: WritePolicyOptions): WritePolicy {
   return firstRefusal([
     notTooNew(limits.maxFutureSeconds),
     notTooOld(limits.maxPastSeconds),
     notExpired,
-    kindAllowed(allowKinds, denyKinds),
+    noAuthentication,
     protectedByAuthorOnly,
     vanishForUs,
     ...more,
@@ -118,19 +109,10 @@ const notExpired: WritePolicy = (event, { nowSeconds }) => {
   return refuse('event/expired', 'invalid', 'event expired')
 }
 
-function kindAllowed(
-  allowKinds: readonly number[] | undefined,
-  denyKinds: readonly number[] = [],
-): WritePolicy {
-  const allowed = allowKinds && new Set(allowKinds)
-  const denied = new Set(denyKinds)
-  return ({ kind }) => {
-    // Whoever gets hold of one while it is fresh could act as its author elsewhere.
-    if (kind === authentication)
-      return refuse('event/kind-refused', 'invalid', 'AUTH events are not published')
-    if (allowed?.has(kind) !== false && !denied.has(kind)) return undefined
-    return refuse('event/kind-refused', 'blocked', `kind ${kind} is not accepted here`)
-  }
+/** Whoever gets hold of one while it is fresh could act as its author elsewhere. */
+const noAuthentication: WritePolicy = ({ kind }) => {
+  if (kind !== authentication) return undefined
+  return refuse('event/kind-refused', 'invalid', 'AUTH events are not published')
 }
 
 /** NIP-70. Also through sync: the peer is not the author. */

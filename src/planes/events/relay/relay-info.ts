@@ -28,6 +28,8 @@ export interface Offers {
   readonly syncPage: boolean
   /** Nothing is answered before AUTH. */
   readonly authRequired: boolean
+  /** Not everybody's events are taken. */
+  readonly restrictedWrites: boolean
 }
 
 /** The NIP-11 document. Every number in it comes from the object that is enforced (promise N9). */
@@ -44,7 +46,7 @@ export function relayDocument(info: RelayInfo, limits: Limits, offers: Offers) {
       min_pow_difficulty: 0,
       auth_required: offers.authRequired,
       payment_required: false,
-      restricted_writes: false,
+      restricted_writes: offers.restrictedWrites,
     },
   }
 }

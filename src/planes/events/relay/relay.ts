@@ -34,6 +34,8 @@ export interface RelayOptions<Tx> {
   readonly readPolicy?: ReadPolicy
   /** Who may walk by SYNC-PAGE. Default: `authenticated`. */
   readonly syncPage?: SyncPageAccess
+  /** Does a policy keep some events out? Only said in the information document; the ingest is what asks the policy. */
+  readonly restrictsWrites?: () => boolean
   /** The addresses clients know this relay by, for AUTH. Without one, those it listens on. */
   readonly relayUrls?: readonly string[]
   /** `lazy`: a client is challenged when it is first refused for want of AUTH. `open`: at once. */
@@ -291,7 +293,11 @@ export class Relay implements AsyncDisposable {
 
   #offers(): Offers {
     const { readPolicy, syncPage } = this.#services
-    return { authRequired: readPolicy.requiresAuth, syncPage: syncPage !== 'off' }
+    return {
+      authRequired: readPolicy.requiresAuth,
+      restrictedWrites: this.#options.restrictsWrites?.() ?? false,
+      syncPage: syncPage !== 'off',
+    }
   }
 
   #localUrl(): string | undefined {
