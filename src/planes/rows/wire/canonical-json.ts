@@ -22,6 +22,27 @@ export function exactCanonicalJson(value: JsonValue): string {
   return write(value, exactText, 0)
 }
 
+export interface CanonicalForms {
+  /** `canonicalJson`, which hashes cover. */
+  readonly canonical: string
+  /** `exactCanonicalJson`. */
+  readonly exact: string
+}
+
+/** Both forms at the cost of one where they are the same, which they nearly always are. */
+export function canonicalForms(value: JsonValue): CanonicalForms {
+  let differ = false
+  const exact = write(
+    value,
+    (number) => {
+      differ = true
+      return exactText(number)
+    },
+    0,
+  )
+  return { exact, canonical: differ ? canonicalJson(value) : exact }
+}
+
 function doubleText(value: ExactNumber): string {
   return numberText(value.toNumber())
 }

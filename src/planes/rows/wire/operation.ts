@@ -9,3 +9,7 @@ export const operationCode = { INSERT: 1, UPDATE: 2, DELETE: 3 } as const satisf
   Record<Operation, number>
 >
 export type OperationCode = (typeof operationCode)[Operation]
+
+export function operationOf(code: OperationCode): Operation {
+  return code === operationCode.INSERT ? 'INSERT' : code === operationCode.UPDATE ? 'UPDATE' : 'DELETE'
+}

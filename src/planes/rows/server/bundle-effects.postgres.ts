@@ -1,0 +1,85 @@
+import type { PoolClient } from 'pg'
+import { canonicalForms } from '../wire/canonical-json.ts'
+import { parseJson } from '../wire/json-text.ts'
+import { isJsonObject, type JsonValue } from '../wire/json-value.ts'
+import { type OperationCode, operationCode } from '../wire/operation.ts'
+import type { BundleWriter } from './bundle.postgres.ts'
+import type { ServiceContext } from './service-context.ts'
+import type { SyncTable } from './sync-table.ts'
+
+/** What a transaction did to one row in the end. */
+export interface RowEffect {
+  readonly table: SyncTable
+  readonly key: string
+  readonly keyHex: string
+  readonly opCode: OperationCode
+  /** Null for DELETE. */
+  readonly payload: PayloadText | null
+}
+
+export interface PayloadText {
+  /** What the hash covers. */
+  readonly canonical: string
+  /** What is stored and sent: the same, but for numbers that a double would change. */
+  readonly exact: string
+}
+
+const rowsPerFetch = 2_000
+
+/** Of each row: its first and last operation, its last payload, in the order of the first captures (§3.6). */
+const effects = `
+with stage as (
+  select capture_ordinal, table_id, key_bytes, op_code,
+    first_value(op_code) over w as first_op, first_value(capture_ordinal) over w as position,
+    capture_ordinal = last_value(capture_ordinal) over w as is_last
+  from sync.bundle_capture_stage where txid = txid_current() and user_pk = $1
+  window w as (partition by table_id, key_bytes order by capture_ordinal
+    rows between unbounded preceding and unbounded following)
+)
+select s.table_id, encode(s.key_bytes, 'hex') as key_hex, p.payload_db::text as payload,
+  case c.sync_key_kind when 1 then encode(s.key_bytes, 'hex')::uuid::text else convert_from(s.key_bytes, 'UTF8') end as key,
+  case when s.op_code = ${operationCode.DELETE} then ${operationCode.DELETE}
+    when s.first_op = ${operationCode.INSERT} then ${operationCode.INSERT} else ${operationCode.UPDATE} end as op_code
+from stage s join sync.bundle_capture_stage p using (capture_ordinal)
+  join sync.table_catalog c on c.table_id = s.table_id
+where s.is_last and not (s.op_code = ${operationCode.DELETE} and s.first_op = ${operationCode.INSERT})
+order by s.position`
+
+/** In batches, by a cursor: a bundle may be larger than memory. */
+export async function* readEffects(
+  tx: PoolClient,
+  { tables }: ServiceContext,
+  { userPk }: BundleWriter,
+): AsyncGenerator<readonly RowEffect[]> {
+  await tx.query(`declare bundle_effects no scroll cursor for ${effects}`, [userPk])
+  for (;;) {
+    const { rows } = await tx.query<{
+      table_id: number
+      key_hex: string
+      key: string
+      op_code: OperationCode
+      payload: string | null
+    }>(`fetch ${rowsPerFetch} from bundle_effects`)
+    if (rows.length > 0)
+      yield rows.map((row) => {
+        const table = tables.byId(row.table_id)
+        const payload = row.payload === null ? null : payloadText(table, row.payload)
+        return { table, key: row.key, keyHex: row.key_hex, opCode: row.op_code, payload }
+      })
+    if (rows.length < rowsPerFetch) break
+  }
+  await tx.query('close bundle_effects')
+}
+
+/** From PostgreSQL's jsonb text, where bytea is hex. */
+function payloadText(table: SyncTable, text: string): PayloadText {
+  const parsed = parseJson(text)
+  if (!isJsonObject(parsed)) throw new TypeError(`the captured row of ${table.key} is no object`)
+  if (table.byteaColumns.length === 0) return canonicalForms(parsed)
+  const payload: Record<string, JsonValue> = { ...parsed }
+  for (const name of table.byteaColumns) {
+    const value = payload[name]
+    if (typeof value === 'string') payload[name] = Buffer.from(value.slice(2), 'hex').toString('base64')
+  }
+  return canonicalForms(payload)
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import type { PoolClient } from 'pg'
+import { BundleHasher } from '../wire/bundle-hash.ts'
+import { operationCode, operationOf } from '../wire/operation.ts'
+import type { CommittedPush } from '../wire/push.ts'
+import type { BundleWriter } from './bundle.postgres.ts'
+import type { RowEffect } from './bundle-effects.postgres.ts'
+import { copyRows } from './copy-rows.postgres.ts'
+import { RowsError } from './rows-error.ts'
+import type { ServiceContext } from './service-context.ts'
+import type { Queryable } from './transaction.postgres.ts'
+
+const target =
+  'sync.bundle_rows (user_pk, bundle_seq, row_ordinal, table_id, key_bytes, op_code, payload_wire)'
+
+/** Writes the bundle, its rows and the rows' versions, and tells watchers. Undefined if there are no effects. */
+export async function writeBundle(
+  tx: PoolClient,
+  { settings }: ServiceContext,
+  writer: BundleWriter,
+  effects: AsyncIterable<readonly RowEffect[]>,
+): Promise<CommittedPush | undefined> {
+  const { userPk, sourceId, sourceBundleId } = writer
+  const hasher = new BundleHasher(() => createHash('sha256'))
+  let seq: number | undefined
+  let ordinal = 0
+  for await (const rows of effects) {
+    seq ??= await nextSequence(tx, userPk)
+    await copyRows(tx, target, bundleRows(userPk, seq, ordinal, rows, hasher))
+    ordinal += rows.length
+    checkLimit('row_count', ordinal, settings.maxRowsPerBundle)
+  }
+  if (seq === undefined) return undefined
+  const { rowCount, byteCount, sha256, hex } = hasher.finish()
+  checkLimit('byte_count', byteCount, settings.maxBytesPerBundle)
+  await tx.query(
+    `insert into sync.bundle_log (user_pk, bundle_seq, source_id, source_bundle_id, row_count, byte_count, bundle_hash)
+     values ($1, $2, $3, $4, $5, $6, $7)`,
+    [userPk, seq, sourceId, sourceBundleId, rowCount, byteCount, Buffer.from(sha256)],
+  )
+  await tx.query(
+    `insert into sync.row_state (user_pk, table_id, key_bytes, bundle_seq, deleted)
+     select user_pk, table_id, key_bytes, bundle_seq, op_code = ${operationCode.DELETE}
+     from sync.bundle_rows where user_pk = $1 and bundle_seq = $2
+     on conflict (user_pk, table_id, key_bytes)
+       do update set bundle_seq = excluded.bundle_seq, deleted = excluded.deleted`,
+    [userPk, seq],
+  )
+  if (settings.bundleChangeWatch.enabled)
+    await notify(tx, settings.bundleChangeWatch.notifyChannel, writer, seq)
+  return {
+    bundle_seq: seq,
+    source_id: sourceId,
+    source_bundle_id: sourceBundleId,
+    row_count: rowCount,
+    bundle_hash: hex,
+  }
+}
+
+function* bundleRows(
+  userPk: string,
+  seq: number,
+  firstOrdinal: number,
+  effects: readonly RowEffect[],
+  hasher: BundleHasher,
+) {
+  let ordinal = firstOrdinal
+  for (const { table, key, keyHex, opCode, payload } of effects) {
+    const row = {
+      schema: table.schema,
+      table: table.name,
+      key: { [table.keyColumn]: key },
+      op: operationOf(opCode),
+      row_version: seq,
+    }
+    hasher.addCanonical(row, payload?.canonical ?? 'null')
+    // Counted from 1 in the database, as go-oversync counts there.
+    yield [userPk, seq, ++ordinal, table.id, `\\x${keyHex}`, opCode, payload?.exact ?? null]
+  }
+}
+
+/** Under the user's lock, so that numbers have no gaps and become visible in their order. */
+async function nextSequence(tx: Queryable, userPk: string): Promise<number> {
+  const { rows } = await tx.query<{ seq: string }>(
+    `update sync.user_state set next_bundle_seq = next_bundle_seq + 1 where user_pk = $1
+     returning (next_bundle_seq - 1)::text as seq`,
+    [userPk],
+  )
+  return Number(rows[0]!.seq)
+}
+
+/** Delivered when the transaction commits, and only then (§3.12). */
+async function notify(tx: Queryable, channel: string, writer: BundleWriter, seq: number): Promise<void> {
+  const { userPk, sourceId, sourceBundleId } = writer
+  const payload = `{"user_pk":${userPk},"bundle_seq":${seq},"source_id":${JSON.stringify(sourceId)},"source_bundle_id":${sourceBundleId}}`
+  await tx.query('select pg_notify($1, $2)', [channel, payload])
+}
+
+function checkLimit(dimension: 'row_count' | 'byte_count', actual: number, limit: number): void {
+  if (limit > 0 && actual > limit)
+    throw new RowsError('bundle_too_large', `the bundle would exceed the limit of ${limit} (${dimension})`, {
+      dimension,
+      actual,
+      limit,
+    })
+}

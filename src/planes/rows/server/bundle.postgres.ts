@@ -1,0 +1,66 @@
+import type { PoolClient } from 'pg'
+import type { CommittedPush } from '../wire/push.ts'
+import { readEffects } from './bundle-effects.postgres.ts'
+import { writeBundle } from './bundle-write.postgres.ts'
+import { bundleContext } from './capture.postgres.ts'
+import { pruneHistory } from './retention.postgres.ts'
+import { RowsError } from './rows-error.ts'
+import type { ServiceContext } from './service-context.ts'
+import type { Queryable } from './transaction.postgres.ts'
+
+/** On whose behalf a transaction writes, and as which bundle. */
+export interface BundleWriter {
+  readonly userId: string
+  readonly userPk: string
+  readonly sourceId: string
+  readonly sourceBundleId: number
+  readonly initializationId?: string | undefined
+}
+
+/**
+ * From here on the transaction may write to registered tables, for this user, and what it does is captured (§3.5).
+ * Constraints that can be are checked at the end. Throws if the transaction already writes for somebody else.
+ */
+export async function beginBundle(tx: Queryable, writer: BundleWriter): Promise<void> {
+  const settings: readonly (readonly [string, string])[] = [
+    [bundleContext.userId, writer.userId],
+    [bundleContext.userPk, writer.userPk],
+    [bundleContext.sourceId, writer.sourceId],
+    [bundleContext.sourceBundleId, String(writer.sourceBundleId)],
+    [bundleContext.initializationId, writer.initializationId ?? ''],
+  ]
+  const values = settings.flat()
+  const { rows } = await tx.query<{ clash: boolean }>(
+    `select ${settings
+      .map(
+        (_, i) =>
+          `coalesce(nullif(current_setting($${2 * i + 1}, true), ''), $${2 * i + 2}) <> $${2 * i + 2}`,
+      )
+      .join(' or ')} as clash`,
+    values,
+  )
+  if (rows[0]!.clash)
+    throw new RowsError('bundle_source_invalid', 'this transaction already writes another bundle')
+  await tx.query(
+    `select ${settings.map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, true)`).join(', ')}`,
+    values,
+  )
+  await tx.query('set constraints all deferred')
+}
+
+/**
+ * Makes a bundle of everything that was captured in this transaction (§3.6), and prunes what retention lets go. Undefined,
+ * and no number is used, if nothing remained of it.
+ */
+export async function finishBundle(
+  tx: PoolClient,
+  context: ServiceContext,
+  writer: BundleWriter,
+): Promise<CommittedPush | undefined> {
+  const committed = await writeBundle(tx, context, writer, readEffects(tx, context, writer))
+  await tx.query('delete from sync.bundle_capture_stage where txid = txid_current() and user_pk = $1', [
+    writer.userPk,
+  ])
+  if (committed !== undefined) await pruneHistory(tx, context, writer.userPk, committed.bundle_seq)
+  return committed
+}

@@ -1,0 +1,87 @@
+import type { PoolClient } from 'pg'
+import type { CommittedPush } from '../wire/push.ts'
+import type { Actor } from './actor.ts'
+import { beginBundle, finishBundle } from './bundle.postgres.ts'
+import { applyPush } from './push-apply.postgres.ts'
+import { refuseConflict } from './push-conflict.postgres.ts'
+import { explainRejection, isRejection } from './push-rejection.postgres.ts'
+import { lockPushSession, type PushSession, pushTransaction } from './push-session.postgres.ts'
+import { RowsError } from './rows-error.ts'
+import { initializeScope, lockScope, renewLease } from './scope.postgres.ts'
+import type { ServiceContext } from './service-context.ts'
+import { activateSource, lockSource, refuseRetired } from './source.postgres.ts'
+import { type Queryable, transact } from './transaction.postgres.ts'
+
+/**
+ * Makes a bundle of a staged push (§4.4): all of it, or nothing. What the database itself refuses is answered with
+ * `push_rejected` and the row at fault.
+ */
+export async function commitPushSession(
+  context: ServiceContext,
+  actor: Actor,
+  pushId: string,
+): Promise<CommittedPush> {
+  try {
+    return await transact(context.pool, pushTransaction(context), (tx) => commit(tx, context, actor, pushId))
+  } catch (error) {
+    if (!isRejection(error)) throw error
+    throw await explainRejection(context, actor, pushId, error)
+  }
+}
+
+async function commit(
+  tx: PoolClient,
+  context: ServiceContext,
+  actor: Actor,
+  pushId: string,
+): Promise<CommittedPush> {
+  const scope = await lockScope(tx, actor.userId)
+  const session = await lockPushSession(tx, actor, pushId)
+  const { sourceId, sourceBundleId, initializationId } = session
+  await checkStaging(tx, session)
+  if (initializationId !== undefined) await renewLease(tx, context, scope, sourceId, initializationId)
+  const source = await lockSource(tx, scope.userPk, sourceId)
+  refuseRetired(source)
+  if (sourceBundleId !== source.committed + 1)
+    throw new RowsError(
+      'source_sequence_changed',
+      `this source committed bundle ${source.committed} in the meantime; ${sourceBundleId} is no longer its next`,
+    )
+  await refuseConflict(tx, context, session)
+  const bundle = { userId: actor.userId, userPk: scope.userPk, sourceId, sourceBundleId, initializationId }
+  await beginBundle(tx, bundle)
+  await context.stages.measure('push_commit', 'apply', session.plannedRows, () =>
+    applyPush(tx, context, actor, session),
+  )
+  const committed = await context.stages.measure(
+    'push_commit',
+    'finish',
+    (found) => found?.row_count ?? 0,
+    () => finishBundle(tx, context, bundle),
+  )
+  if (committed === undefined) throw invalid('the push changed nothing on the server')
+  await activateSource(tx, scope, sourceId, sourceBundleId)
+  if (initializationId !== undefined) await initializeScope(tx, scope.userPk, sourceId)
+  await tx.query('delete from sync.push_sessions where push_id = $1', [session.pushId])
+  return committed
+}
+
+/** All rows must be there, and each target once (§4.4 step 2). */
+async function checkStaging(tx: Queryable, { pushId, plannedRows, nextOrdinal }: PushSession): Promise<void> {
+  if (nextOrdinal !== plannedRows)
+    throw invalid(`the push was announced with ${plannedRows} rows, ${nextOrdinal} were uploaded`)
+  const { rows } = await tx.query<{ rows: string; targets: string; first: string; last: string }>(
+    `select count(*)::text as rows, count(distinct (table_id, key_bytes))::text as targets,
+       min(row_ordinal)::text as first, max(row_ordinal)::text as last
+     from sync.push_session_rows where push_id = $1`,
+    [pushId],
+  )
+  const { rows: count, targets, first, last } = rows[0]!
+  if (Number(count) !== plannedRows || Number(first) !== 0 || Number(last) !== plannedRows - 1)
+    throw invalid('the uploaded rows are not complete')
+  if (targets !== count) throw invalid('the push holds a row twice')
+}
+
+function invalid(message: string): RowsError {
+  return new RowsError('push_commit_invalid', message)
+}

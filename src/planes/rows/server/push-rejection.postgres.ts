@@ -1,0 +1,200 @@
+import type { PoolClient } from 'pg'
+import type { PushRejection, RejectionReason } from '../wire/error.ts'
+import { type OperationCode, operationOf } from '../wire/operation.ts'
+import { bytesToKey } from '../wire/sync-key.ts'
+import type { Actor } from './actor.ts'
+import { beginBundle } from './bundle.postgres.ts'
+import { scopeColumn } from './capture.postgres.ts'
+import { type ApplyBatch, applyBatch, applyBatches } from './push-apply.postgres.ts'
+import { lockPushSession, type PushSession } from './push-session.postgres.ts'
+import { quoteName } from './quote.postgres.ts'
+import { RowsError } from './rows-error.ts'
+import { lockScope } from './scope.postgres.ts'
+import type { ServiceContext } from './service-context.ts'
+import { sqlState, transact } from './transaction.postgres.ts'
+
+/** An error of PostgreSQL, with the fields of its protocol that matter here. */
+interface DatabaseError {
+  readonly code: string
+  readonly message: string
+  readonly schema?: string
+  readonly table?: string
+  readonly column?: string
+  readonly constraint?: string
+}
+
+interface FailedRow {
+  readonly batch: ApplyBatch
+  readonly ordinal: number
+}
+
+const reasons: Readonly<Record<string, RejectionReason>> = {
+  '23505': 'unique',
+  '23503': 'foreign_key',
+  '23001': 'foreign_key',
+  '23502': 'not_null',
+  '23514': 'check',
+  '23P01': 'exclusion',
+}
+
+/**
+ * Whether the database refused the rows themselves: bad values (class 22), constraints (23), columns and privileges (42),
+ * and what triggers raise (P0001). The same push would be refused again (§12 item 12).
+ */
+export function isRejection(error: unknown): error is DatabaseError {
+  return /^(?:22|23|42|44|P0001|428)/.test(sqlState(error) ?? '')
+}
+
+/** Why a commit was refused, and by which row: the push is applied once more, and rolled back, to find it. */
+export async function explainRejection(
+  context: ServiceContext,
+  actor: Actor,
+  pushId: string,
+  error: DatabaseError,
+): Promise<RowsError> {
+  const found: { value?: { readonly rejection: PushRejection; readonly message: string } } = {}
+  const rollback = new Error('rolled back on purpose')
+  try {
+    await transact(context.pool, {}, async (tx) => {
+      found.value = await findRejection(tx, context, actor, pushId, error)
+      throw rollback
+    })
+  } catch (failure) {
+    if (failure !== rollback)
+      context.logger.warn('a refused push could not be explained', { error: String(failure) })
+  }
+  const { rejection, message } = found.value ?? {
+    rejection: rejectionOf(error, undefined, undefined),
+    message: error.message,
+  }
+  const where = rejection.key === null ? '' : ` for ${JSON.stringify(rejection.key)}`
+  return new RowsError(
+    'push_rejected',
+    `the database refuses ${rejection.table === '' ? 'the push' : `${rejection.schema}.${rejection.table}`}${where}: ${message}`,
+    { rejection },
+    error,
+  )
+}
+
+async function findRejection(
+  tx: PoolClient,
+  context: ServiceContext,
+  actor: Actor,
+  pushId: string,
+  original: DatabaseError,
+): Promise<{ readonly rejection: PushRejection; readonly message: string }> {
+  const scope = await lockScope(tx, actor.userId)
+  const session = await lockPushSession(tx, actor, pushId)
+  const { sourceId, sourceBundleId } = session
+  await beginBundle(tx, { userId: actor.userId, userPk: scope.userPk, sourceId, sourceBundleId })
+  for (const batch of await applyBatches(tx, context, session)) {
+    const failed = await attempt(tx, () => applyBatch(tx, actor, session, batch))
+    if (failed === undefined) continue
+    const ordinal = await firstFailing(tx, actor, session, batch)
+    return describe(tx, session, failed, { batch, ordinal })
+  }
+  const late = await attempt(tx, () => tx.query('set constraints all immediate'))
+  if (late === undefined)
+    return { rejection: rejectionOf(original, undefined, undefined), message: original.message }
+  return describe(tx, session, late, await rowWithoutParent(tx, context, actor, session, late))
+}
+
+/** Runs something that may fail without losing what was done before. */
+async function attempt(tx: PoolClient, run: () => Promise<unknown>): Promise<DatabaseError | undefined> {
+  await tx.query('savepoint attempt')
+  try {
+    await run()
+    await tx.query('release savepoint attempt')
+    return undefined
+  } catch (error) {
+    if (!isRejection(error)) throw error
+    await tx.query('rollback to savepoint attempt')
+    return error
+  }
+}
+
+/** By halving: rows that can be applied stay applied, so that each is applied twice at most. */
+async function firstFailing(
+  tx: PoolClient,
+  actor: Actor,
+  session: PushSession,
+  batch: ApplyBatch,
+): Promise<number> {
+  let [first, last] = [batch.first, batch.last]
+  while (first < last) {
+    const middle = Math.floor((first + last) / 2)
+    const part = { ...batch, first, last: middle }
+    if ((await attempt(tx, () => applyBatch(tx, actor, session, part))) === undefined) first = middle + 1
+    else last = middle
+  }
+  return first
+}
+
+/** With all rows applied: one of the pushed whose parent is missing. */
+async function rowWithoutParent(
+  tx: PoolClient,
+  { tables }: ServiceContext,
+  { userId }: Actor,
+  { pushId }: PushSession,
+  error: DatabaseError,
+): Promise<FailedRow | undefined> {
+  const table = tables.find(error.schema ?? '', error.table ?? '')
+  if (table === undefined || error.constraint === undefined) return undefined
+  const key = await tx.query<{ child: string; parent: string; references: string }>(
+    `select c.attname as child, p.attname as parent, f.confrelid::regclass::text as references
+     from pg_constraint f join pg_attribute c on c.attrelid = f.conrelid and c.attnum = f.conkey[2]
+       join pg_attribute p on p.attrelid = f.confrelid and p.attnum = f.confkey[2]
+     where f.conrelid = $1::regclass and f.conname = $2 and f.contype = 'f'`,
+    [table.quoted, error.constraint],
+  )
+  if (key.rows[0] === undefined) return undefined
+  const { child, parent, references } = key.rows[0]
+  const bytes = table.keyKind === 'uuid' ? 'uuid_send' : 'convert_to'
+  const keyBytes = `${bytes}(t.${quoteName(table.keyColumn)}${table.keyKind === 'uuid' ? '' : `, 'UTF8'`})`
+  const { rows } = await tx.query<{ ordinal: string; op_code: OperationCode }>(
+    `select s.row_ordinal::text as ordinal, s.op_code from ${table.quoted} t
+       join sync.push_session_rows s on s.push_id = $2 and s.table_id = $3 and s.key_bytes = ${keyBytes}
+     where t.${scopeColumn} = $1 and t.${quoteName(child)} is not null and not exists (
+       select from ${references} p where p.${scopeColumn} = $1 and p.${quoteName(parent)} = t.${quoteName(child)})
+     order by s.row_ordinal limit 1`,
+    [userId, pushId, table.id],
+  )
+  if (rows[0] === undefined) return undefined
+  const ordinal = Number(rows[0].ordinal)
+  return { ordinal, batch: { table, opCode: rows[0].op_code, columns: [], first: ordinal, last: ordinal } }
+}
+
+async function describe(
+  tx: PoolClient,
+  { pushId }: PushSession,
+  error: DatabaseError,
+  row: FailedRow | undefined,
+): Promise<{ readonly rejection: PushRejection; readonly message: string }> {
+  if (row === undefined)
+    return { rejection: rejectionOf(error, undefined, undefined), message: error.message }
+  const { rows } = await tx.query<{ hex: string }>(
+    `select encode(key_bytes, 'hex') as hex from sync.push_session_rows where push_id = $1 and row_ordinal = $2`,
+    [pushId, row.ordinal],
+  )
+  const key = bytesToKey(row.batch.table.keyKind, Buffer.from(rows[0]?.hex ?? '', 'hex'))
+  return { rejection: rejectionOf(error, row, key), message: error.message }
+}
+
+function rejectionOf(
+  error: DatabaseError,
+  row: FailedRow | undefined,
+  key: string | undefined,
+): PushRejection {
+  const { code } = error
+  return {
+    reason: reasons[code] ?? (code.startsWith('22') ? 'bad_value' : 'other'),
+    schema: row?.batch.table.schema ?? error.schema ?? '',
+    table: row?.batch.table.name ?? error.table ?? '',
+    key: row === undefined || key === undefined ? null : { [row.batch.table.keyColumn]: key },
+    op: row === undefined ? null : operationOf(row.batch.opCode),
+    row_ordinal: row?.ordinal ?? null,
+    constraint: error.constraint ?? null,
+    column: error.column ?? null,
+    sqlstate: code,
+  }
+}
