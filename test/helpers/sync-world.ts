@@ -15,6 +15,7 @@ import { defaultLimits } from '../../src/planes/events/limits.ts'
 import { createSigner, generateSecretKey, type Signer } from '../../src/planes/events/signer.ts'
 import type { EventsCheckpoint } from '../../src/planes/events/sync/checkpoint.ts'
 import { createEventsPlane } from '../../src/planes/events/sync/events-plane.ts'
+import type { Verifier } from '../../src/planes/events/verifier.ts'
 import { createWorkerVerifier } from '../../src/planes/events/verifier.workers.ts'
 import { createWritePolicy } from '../../src/planes/events/write-policy.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
@@ -58,16 +59,19 @@ export interface WorldOptions {
   readonly clock?: FakeClock
   /** Of an earlier world, to go on with its data; default: a new one that is gone with the world. */
   readonly folder?: string
+  /** Default: one with a worker of its own, which is faster for many events and takes longer to start. */
+  readonly verifier?: Verifier
 }
 
 /** The events plane as a node runs it, on a SQLite file of its own and real sockets, with time in the test's hands. */
-export async function syncWorld({ clock = new FakeClock(), folder }: WorldOptions = {}): Promise<SyncWorld> {
+export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> {
   await using opening = new AsyncDisposableStack()
+  const { clock = new FakeClock(), folder } = options
   const dir = folder ?? opening.use(await temporaryFolder()).path
   const [log, limits, relayUrls, restrictedKinds] = [silentLogger, defaultLimits, [], [4, 1059]]
   const store = opening.use(await createSqliteStore({ dir, clock, log }))
   const events = opening.use(await createSqliteEventStore({ store, relayUrls, restrictedKinds, clock, log }))
-  const verifier = opening.use(createWorkerVerifier({ workers: 1 }))
+  const verifier = options.verifier ?? opening.use(createWorkerVerifier({ workers: 1 }))
   const policy = createWritePolicy({ limits })
   const ingest = createIngest({ store: events, verifier, policy, limits, clock, relayUrls })
   const identity = createSigner(generateSecretKey())

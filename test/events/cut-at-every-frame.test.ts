@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Direction } from '../../src/kernel/link.ts'
+import { createInlineVerifier } from '../../src/planes/events/verifier.inline.ts'
+import { idsOf, notes, start } from '../helpers/notes.ts'
+import type { Personality } from '../helpers/script-peer/behaviour.ts'
+import { cutAt } from '../helpers/script-peer/faults.ts'
+import { negDisabled, negStrfry, negStrict } from '../helpers/script-peer/negentropy.ts'
+import { capped, hinting } from '../helpers/script-peer/pages.ts'
+import { ScriptPeer } from '../helpers/script-peer/script-peer.ts'
+import { syncWorld } from '../helpers/sync-world.ts'
+import { newAuthor } from '../peers/author.ts'
+
+const theirs = notes(11)
+const ours = notes(4, 90, newAuthor(), start + 7)
+const shared = notes(3, 200, newAuthor(), start + 11)
+const verifier = createInlineVerifier()
+
+const cases: readonly (readonly [string, readonly Direction[], readonly Personality[]])[] = [
+  ['pages', ['down', 'up', 'both'], [negDisabled(), capped(10)]],
+  ['pages with hints', ['down'], [negDisabled(), hinting(10)]],
+  ['negentropy', ['down', 'up', 'both'], [negStrfry()]],
+  ['negentropy in small messages', ['both'], [negStrict()]],
+]
+
+/** One sync, a second one when the line was cut, and what both made of the two sides. */
+async function run(direction: Direction, is: readonly Personality[], cut: number) {
+  await using peer = await ScriptPeer.listen({ events: [...theirs, ...shared], is: [...is, cutAt(cut)] })
+  await using world = await syncWorld({ verifier })
+  await world.publish(...ours, ...shared)
+  const first = await world.sync(peer.url, { direction })
+  const frames = peer.frames
+  const second = cut === 0 ? first : await world.sync(peer.url, { direction })
+  const checkpoint = await world.checkpoint(peer.url, { direction })
+  return { first, second, frames, checkpoint, here: await world.held(), there: peer.set.ids() }
+}
+
+for (const [strategy, directions, is] of cases)
+  for (const direction of directions)
+    test(`E-59 E-131 ${direction} by ${strategy}: cut at every frame in turn, the next attempt completes both sides`, async () => {
+      const whole = await run(direction, is, 0)
+      assert.equal(whole.first.state, 'idle', `${whole.first.reason}`)
+      assert.deepEqual(
+        whole.here,
+        idsOf(direction === 'up' ? [...ours, ...shared] : [...ours, ...shared, ...theirs]),
+      )
+      assert.deepEqual(
+        whole.there,
+        idsOf(direction === 'down' ? [...theirs, ...shared] : [...ours, ...shared, ...theirs]),
+      )
+      for (let cut = 1; cut <= whole.frames; cut++) {
+        const { first, second, here, there, checkpoint } = await run(direction, is, cut)
+        assert.equal(second.state, 'idle', `cut at frame ${cut}: ${second.reason}`)
+        assert.deepEqual(here, whole.here, `here, cut at frame ${cut}`)
+        assert.deepEqual(there, whole.there, `there, cut at frame ${cut}`)
+        assert.deepEqual(checkpoint?.coverage, whole.checkpoint?.coverage, `covered, cut at frame ${cut}`)
+        const accepted = [first, second === first ? undefined : second].map(
+          (attempt) => attempt?.progress?.counters?.accepted ?? 0,
+        )
+        if (first.state !== 'idle')
+          assert.equal(
+            (accepted[0] ?? 0) + (accepted[1] ?? 0),
+            whole.here.length - ours.length - shared.length,
+          )
+      }
+    })
