@@ -123,7 +123,8 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
     using _progress = scheduler.onUpdate((update) => {
       if (update.link.id === link.id && update.run.progress !== undefined) onProgress(update.run.progress)
     })
-    return scheduler.runNow(link.id, { signal, live })
+    // Awaited here, or the listener would be gone before the first report.
+    return await scheduler.runNow(link.id, { signal, live })
   }
   const stack = opening.move()
   return {
@@ -131,7 +132,7 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
     events,
     identity,
     now: () => Math.floor(clock.now() / 1_000),
-    sync: (url, choice) => start(url, choice, false, AbortSignal.timeout(120_000), () => {}),
+    sync: (url, choice) => start(url, choice, false, AbortSignal.timeout(30_000), () => {}),
     stay: (url, choice) => staying((signal, onProgress) => start(url, choice, true, signal, onProgress)),
     async publish(...published) {
       const raws = published.map((event) => JSON.stringify(event))
@@ -191,7 +192,7 @@ function staying(
 ): LiveSync {
   const stop = new AbortController()
   const live = Promise.withResolvers<void>()
-  const finished = run(AbortSignal.any([stop.signal, AbortSignal.timeout(120_000)]), ({ phase }) => {
+  const finished = run(AbortSignal.any([stop.signal, AbortSignal.timeout(30_000)]), ({ phase }) => {
     if (phase === 'live') live.resolve()
   })
   finished.then(({ reason }) => live.reject(new Error(`ended before it was live: ${reason}`)), live.reject)

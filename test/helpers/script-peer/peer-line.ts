@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { RawData, WebSocket } from 'ws'
 import type { Clock } from '../../../src/kernel/clock.ts'
 import type { NostrEvent } from '../../../src/planes/events/event.ts'
@@ -72,6 +73,15 @@ export class PeerLine implements PeerConnection {
 
   push(...outputs: readonly Output[]): void {
     this.#send(outputs)
+  }
+
+  /** Resolves with the client's pong, or at once when there is no line to it any more. */
+  async echo(): Promise<void> {
+    await this.#sending
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    const back = once(this.#socket, 'pong', { signal: this.#ended.signal })
+    this.#socket.ping()
+    await back.catch(() => {})
   }
 
   greet(): void {

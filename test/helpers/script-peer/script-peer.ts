@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Clock, systemClock } from '../../../src/kernel/clock.ts'
 import type { NostrEvent } from '../../../src/planes/events/event.ts'
+import { settle } from '../fake-clock.ts'
 import type { Frame, Output, Personality } from './behaviour.ts'
 import { EventSet } from './event-set.ts'
 import { PeerLine } from './peer-line.ts'
@@ -104,6 +105,19 @@ export class ScriptPeer implements AsyncDisposable {
   /** Sends something nobody asked for on every open connection. */
   push(...outputs: readonly Output[]): void {
     for (const line of this.#lines) line.push(...outputs)
+  }
+
+  /**
+   * Resolves when every client has taken in all that was sent to it, and nothing came of that which is not here too:
+   * a pong follows what came before its ping, on a line that keeps order.
+   */
+  async quiet(): Promise<void> {
+    let before: number
+    do {
+      before = this.#frames
+      await Promise.all([...this.#lines].map((line) => line.echo()))
+      await settle()
+    } while (this.#frames !== before)
   }
 
   /** Cuts every connection, as a crash would. */
