@@ -94,7 +94,7 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
       random: () => 0.5,
       log,
       owner: 'test',
-      retry: defaultRetryPolicy,
+      retry: () => defaultRetryPolicy,
       concurrency: 8,
       idleMs: 3_600_000,
       leaseMs: 24 * 3_600_000,
@@ -124,7 +124,9 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
       if (update.link.id === link.id && update.run.progress !== undefined) onProgress(update.run.progress)
     })
     // Awaited here, or the listener would be gone before the first report.
-    return await scheduler.runNow(link.id, { signal, live })
+    const run = await scheduler.runNow(link.id, { signal, live })
+    if (signal.reason?.name === 'TimeoutError') throw new Error('the sync never ended')
+    return run
   }
   const stack = opening.move()
   return {
