@@ -1,4 +1,5 @@
 import { orderOfArrival } from './event-store/arrival.ts'
+import { bans } from './event-store/bans.ts'
 import { reading } from './event-store/reading.ts'
 import { reconciling } from './event-store/reconciling.ts'
 import { rules } from './event-store/rules.ts'
@@ -16,4 +17,5 @@ export function eventStoreSuite<Tx>(
   rules(name, open)
   transactions(name, open)
   reconciling(name, open)
+  bans(name, open)
 }

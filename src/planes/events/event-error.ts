@@ -34,6 +34,7 @@ export type EventErrorCode =
   | 'event/deleted'
   | 'event/vanished'
   | 'event/vanish-elsewhere'
+  | 'event/banned'
   | 'filter/not-an-object'
   | 'filter/unknown-key'
   | 'filter/bad-value'

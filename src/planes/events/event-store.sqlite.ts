@@ -4,6 +4,7 @@ import type { Store } from '../../kernel/store.ts'
 import { fingerprintOf } from '../../negentropy/fingerprint.ts'
 import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
+import { banMigrations, bannedSql, bans } from './event-bans.sqlite.ts'
 import { countMatches } from './event-count.sqlite.ts'
 import { bytesOf } from './event-key.sqlite.ts'
 import {
@@ -17,6 +18,8 @@ import {
 import { createReconciler, type HeldSet, heldInMemory } from './event-reconciler.ts'
 import { eventMigrations } from './event-schema.sqlite.ts'
 import {
+  type Ban,
+  type BanTarget,
   type EventPage,
   type EventStore,
   type PageRequest,
@@ -66,7 +69,7 @@ export async function createSqliteEventStore(
   options: SqliteEventStoreOptions,
 ): Promise<EventStore<SqliteTx> & AsyncDisposable> {
   const { store, clock, log, restrictedKinds } = options
-  await store.migrate(eventMigrations)
+  await store.migrate([...eventMigrations, ...banMigrations])
   const trees = await EventTrees.open({ store, log, restrictedKinds, slice: new TimeSlice(clock) })
   return new SqliteEventStore(options, trees)
 }
@@ -181,15 +184,39 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
     await this.#store.transaction(
       (tx) => void tx.prepare('DELETE FROM event_refusals WHERE until <= ?').run(now),
     )
-    for (let swept = 0; ; ) {
+    // A ban that a crash interrupted is brought to its end here.
+    return (await this.#removeAll(expiredSql, now)) + (await this.#removeAll(bannedSql))
+  }
+
+  async ban(target: BanTarget, reason: string): Promise<void> {
+    await this.#store.transaction((tx) => bans.add(tx, target, reason))
+    await this.#removeAll(bannedSql)
+  }
+
+  unban(target: BanTarget): Promise<boolean> {
+    return this.#store.transaction((tx) => {
+      const removed = bans.remove(tx, target)
+      // Peers that were refused these events are to be heard again; which ids they were is not known.
+      if (removed) tx.prepare('DELETE FROM event_refusals').run()
+      return removed
+    })
+  }
+
+  bans(by: BanTarget['by']): Promise<readonly Ban[]> {
+    return this.#store.read((tx) => bans.list(tx, by))
+  }
+
+  /** In transactions that keep nobody waiting for long. @param sql selects `seq`, its last parameter is a limit */
+  async #removeAll(sql: string, ...values: readonly number[]): Promise<number> {
+    for (let all = 0; ; ) {
       const removed = await this.#store.transaction((tx) => {
-        const rows = tx.prepare(expiredSql).all(now, sweepBatch)
+        const rows = tx.prepare(sql).all(...values, sweepBatch)
         const { changes } = rows.length === 0 ? { changes: [] } : this.#stage(tx)
         for (const row of rows) this.#writer.remove(tx, Number(row.seq), changes)
         return rows.length
       })
-      swept += removed
-      if (removed < sweepBatch) return swept
+      all += removed
+      if (removed < sweepBatch) return all
     }
   }
 

@@ -11,6 +11,7 @@ import type { Filter } from './filter.ts'
  * - `superseded`  a newer version of the replaceable or addressable event is stored
  * - `deleted`     its author asked for its deletion (NIP-09)
  * - `vanished`    its author asked to vanish (NIP-62), or it is a gift wrap to one who did
+ * - `banned`      the operator keeps this event, or its author, out
  * - `expired`     its expiration has passed (NIP-40)
  * - `ephemeral`   never stored; pass it on to live readers
  */
@@ -20,6 +21,7 @@ export type PutOutcome =
   | 'superseded'
   | 'deleted'
   | 'vanished'
+  | 'banned'
   | 'expired'
   | 'ephemeral'
 
@@ -145,6 +147,25 @@ export interface EventStore<Tx> {
   ): Disposable
   /** Removes what expired up to now (NIP-40); answers how many. Readers never see expired events, swept or not. */
   sweep(): Promise<number>
+  /**
+   * Keeps an event, or all of an author, out from now on, through every door, and removes what is stored of it. When it
+   * resolves, nothing of it is left.
+   */
+  ban(target: BanTarget, reason: string): Promise<void>
+  /** Lets it in again; what was removed comes back when somebody offers it. False when it was not banned. */
+  unban(target: BanTarget): Promise<boolean>
+  /** By value. */
+  bans(by: BanTarget['by']): Promise<readonly Ban[]>
+}
+
+export interface BanTarget {
+  readonly by: 'id' | 'pubkey'
+  /** 64 hex. */
+  readonly value: string
+}
+
+export interface Ban extends BanTarget {
+  readonly reason: string
 }
 
 export interface QueryLimits {

@@ -1,5 +1,6 @@
 import type { SqliteTx } from '../../stores/sqlite/sqlite-tx.ts'
 import type { NostrEvent, ParsedEvent } from './event.ts'
+import { bans } from './event-bans.sqlite.ts'
 import { EventCursor, type KeyRow } from './event-cursor.sqlite.ts'
 import { bytesOf, hexOf, tagKey, tagKeys } from './event-key.sqlite.ts'
 import {
@@ -116,6 +117,7 @@ export class EventWriter {
 
   #blocked(tx: SqliteTx, incoming: Incoming, changes: KeyChange[]): PutOutcome | undefined {
     const { event, id, pubkey, d } = incoming
+    if (bans.isBanned(tx, id, pubkey)) return 'banned'
     const vanished = this.#vanished(tx, incoming)
     if (vanished !== undefined) {
       // Its author wanted these events gone in either order of the two requests.

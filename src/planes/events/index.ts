@@ -38,6 +38,8 @@ export type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 export { EventError, type EventErrorCode, type ReasonPrefix } from './event-error.ts'
 export { parseEvent } from './event-parser.ts'
 export type {
+  Ban,
+  BanTarget,
   EventPage,
   EventStore,
   PageRequest,

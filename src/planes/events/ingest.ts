@@ -81,6 +81,7 @@ const answers: Readonly<Record<PutOutcome, Pick<IngestResult, 'accepted' | 'reas
   superseded: { accepted: true, reason: 'duplicate: have newer event' },
   deleted: { accepted: false, reason: 'blocked: its author deleted this event', code: 'event/deleted' },
   vanished: { accepted: false, reason: 'blocked: its author asked to vanish', code: 'event/vanished' },
+  banned: { accepted: false, reason: 'blocked: banned by this relay', code: 'event/banned' },
   expired: { accepted: false, reason: 'invalid: event expired', code: 'event/expired' },
 }
 

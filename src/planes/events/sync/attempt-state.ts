@@ -51,6 +51,7 @@ const forGood: ReadonlySet<IngestResult['outcome']> = new Set([
   'superseded',
   'deleted',
   'vanished',
+  'banned',
   'expired',
 ])
 
