@@ -14,7 +14,8 @@ import type {
   SyncReport,
   SyncRequest,
 } from '../node/control.ts'
-import type { RelayDefinition, RelayEntry } from '../node/relay-directory.ts'
+import type { RelayDefinition } from '../node/relay-definition.ts'
+import type { ServerEntry } from '../node/sync/server-directory.ts'
 import { textLines } from '../node/text-lines.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
@@ -56,7 +57,7 @@ export class ControlClient implements NodeControl {
     return this.#call({ call: 'status' })
   }
 
-  relays(): Promise<readonly RelayEntry[]> {
+  relays(): Promise<readonly ServerEntry[]> {
     return this.#call({ call: 'relays' })
   }
 
@@ -64,7 +65,7 @@ export class ControlClient implements NodeControl {
     return this.#call({ call: 'reset', url })
   }
 
-  relay(url: string): Promise<RelayEntry> {
+  relay(url: string): Promise<ServerEntry> {
     return this.#call({ call: 'relay', url })
   }
 
@@ -72,15 +73,15 @@ export class ControlClient implements NodeControl {
     return this.#call({ call: 'removeRelay', url })
   }
 
-  addRelay(definition: RelayDefinition): Promise<RelayEntry> {
+  addRelay(definition: RelayDefinition): Promise<ServerEntry> {
     return this.#call({ call: 'addRelay', definition: { ...definition } })
   }
 
-  setRelay(definition: RelayDefinition): Promise<RelayEntry> {
+  setRelay(definition: RelayDefinition): Promise<ServerEntry> {
     return this.#call({ call: 'setRelay', definition: { ...definition } })
   }
 
-  putServer(request: PutServerRequest): Promise<RelayEntry> {
+  putServer(request: PutServerRequest): Promise<ServerEntry> {
     return this.#call({ call: 'putServer', ...request, without: [...request.without] })
   }
 

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { SyncError } from '../kernel/sync-error.ts'
-import type { RelayEntry } from '../node/relay-directory.ts'
 import { optionalFields } from '../node/supported-definition.ts'
+import type { ServerEntry } from '../node/sync/server-directory.ts'
 import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
-import { parseServersFile, type ServerEntry } from '../planes/events/definition/servers-file.ts'
+import { type FileEntry, parseServersFile } from '../planes/events/definition/servers-file.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
 import type { Terminal } from './terminal.ts'
@@ -15,7 +15,7 @@ interface ImportOptions extends CommonOptions {
 }
 
 interface Report {
-  readonly imported: RelayEntry[]
+  readonly imported: ServerEntry[]
   /** By position in the file; `name` is the id or the URL, as far as there is one. */
   readonly refused: { readonly at: number; readonly name: string; readonly message: string }[]
 }
@@ -61,7 +61,7 @@ const cursorNote = 'its cursor proves nothing about older events; the first run 
 const summary = ({ imported, refused }: Report): string =>
   `${imported.length} imported, ${refused.length} refused`
 
-function nameOf(input: ServerEntry['input']): string {
+function nameOf(input: FileEntry['input']): string {
   const { id, url } = (typeof input === 'object' && input !== null ? input : {}) as Record<string, unknown>
   return String(id ?? url ?? '')
 }

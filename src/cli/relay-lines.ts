@@ -1,9 +1,9 @@
 import { healthState } from '../kernel/health.ts'
-import type { RelayEntry } from '../node/relay-directory.ts'
+import type { ServerEntry } from '../node/sync/server-directory.ts'
 import { number, proofLine } from './progress-line.ts'
 
 /** A relay and its links for a person: what it is doing, how far it is, what went wrong last, when it tries again. */
-export function relayLines({ peer, health, links }: RelayEntry, now: number): string[] {
+export function relayLines({ peer, health, links }: ServerEntry, now: number): string[] {
   const url = peer.addresses[0]?.value ?? ''
   const state = peer.enabled ? healthWords[healthState(health)] : 'disabled'
   const lines = [`${peer.name === url ? url : `${peer.name} (${url})`}: ${state}`]
@@ -34,7 +34,7 @@ const healthWords = {
   down: 'down',
 } as const
 
-function doing(run: RelayEntry['links'][number]['run'], now: number): string {
+function doing(run: ServerEntry['links'][number]['run'], now: number): string {
   const caughtUp =
     run.caughtUpAt === undefined ? 'never caught up yet' : `caught up ${ago(run.caughtUpAt, now)}`
   switch (run.state) {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { parseSchedule } from '../jobs/schedule.ts'
 import type { Direction } from '../kernel/link.ts'
-import type { RelayEntry } from '../node/relay-directory.ts'
+import type { ServerEntry } from '../node/sync/server-directory.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command, directionOption, filterFrom } from './options.ts'
@@ -29,7 +29,7 @@ interface DefinitionOptions extends CommonOptions {
 
 export function relayCommand(terminal: Terminal): Command {
   const relay = new Command('relay').alias('peer').description('the relays this node keeps in step with')
-  const show = (entries: readonly RelayEntry[]) =>
+  const show = (entries: readonly ServerEntry[]) =>
     entries.flatMap((entry) => relayLines(entry, Date.now())).join('\n')
 
   relay.addCommand(

@@ -28,6 +28,8 @@ export interface Link<Scope = unknown> {
    * fields, UTC. Undefined: only on demand. What the text means is up to `SchedulerOptions.nextRun`.
    */
   readonly schedule: string | undefined
+  /** Wall ms since when nobody asks for this link any more. It does not run, and its checkpoint waits for a second thought. */
+  readonly retiredAt?: number | undefined
 }
 
 export const linkId = (value: string): LinkId => value as LinkId

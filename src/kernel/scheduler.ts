@@ -164,7 +164,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
         const due = Math.max(wanted, notBefore)
         if (due > clock.now()) nextDue = Math.min(nextDue, due)
         else if (this.#busy() < this.#options.concurrency)
-          await this.#begin(link.id, { trigger: run.state === 'waiting' ? 'retry' : 'due' })
+          await this.#begin(link.id, { trigger: run.state === 'waiting' ? 'retry' : 'due', due: true })
       }
       await clock
         .sleep(Math.max(0, nextDue - clock.now()), AbortSignal.any([nap.signal, this.#stop.signal]))
@@ -232,12 +232,18 @@ export class Scheduler<Tx> implements AsyncDisposable {
     const claimed = await store.transaction(async (tx) => {
       const link = await store.links.get(tx, id)
       const peer = link && (await store.peers.get(tx, link.peer))
-      if (link === undefined || peer === undefined) throw unknown(id)
+      if (link === undefined || peer === undefined) {
+        if (options.due) return undefined
+        throw unknown(id)
+      }
+      // It was due when the links were read; since then somebody may have stopped it.
+      if (options.due && (!link.enabled || !peer.enabled)) return undefined
       const lease = await store.jobs.claim(tx, id, owner, leaseMs)
       const run = await store.links.run(tx, id)
       if (lease !== undefined && forget) await this.#forgive(tx, peer.id, id, run)
       return { link: { ...link, live: options.live ?? link.live }, peer, lease }
     })
+    if (claimed === undefined) return undefined
     const { link, peer, lease } = claimed
     if (lease === undefined || this.#running.has(id)) return this.#running.get(id)
     let live = false
@@ -282,6 +288,8 @@ interface StoredLink {
 }
 
 interface BeginOptions {
+  /** Nobody asked for it by name: it begins only while it is still enabled. */
+  readonly due?: boolean
   readonly live?: boolean | undefined
   /** What the history says about why. */
   readonly trigger: string

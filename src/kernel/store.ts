@@ -37,9 +37,12 @@ export interface JobStore<Tx> {
 
 export interface PeerStore<Tx> {
   get(tx: Tx, id: PeerId): Promise<Peer | undefined>
-  findByAddress(tx: Tx, transport: string, value: string): Promise<Peer | undefined>
-  /** Sorted by name, then id. */
+  /** Sorted by name, then id: several may be reached at one address. */
+  findByAddress(tx: Tx, transport: string, value: string): Promise<readonly Peer[]>
+  /** Sorted by name, then id; without those that cannot be read. */
   list(tx: Tx): Promise<readonly Peer[]>
+  /** Records that cannot be read, by id: one that was damaged must not take the others with it. */
+  unreadable(tx: Tx): Promise<readonly Unreadable[]>
   put(tx: Tx, peer: Peer): Promise<void>
   /** Removes the peer, its links, their checkpoints and its health; synced data stays. False when unknown. */
   remove(tx: Tx, id: PeerId): Promise<boolean>
@@ -47,9 +50,15 @@ export interface PeerStore<Tx> {
   saveHealth(tx: Tx, id: PeerId, health: HealthRecord): Promise<void>
 }
 
+export interface Unreadable {
+  readonly id: string
+  readonly reason: string
+}
+
 export interface LinkStore<Tx> {
   get(tx: Tx, id: LinkId): Promise<Link | undefined>
   find(tx: Tx, peer: PeerId, plane: string, direction: string, scopeKey: string): Promise<Link | undefined>
+  /** Without those that cannot be read. */
   list(tx: Tx, peer?: PeerId): Promise<readonly Link[]>
   put(tx: Tx, link: Link): Promise<void>
   remove(tx: Tx, id: LinkId): Promise<boolean>
@@ -57,6 +66,7 @@ export interface LinkStore<Tx> {
   checkpoint(tx: Tx, id: LinkId): Promise<unknown>
   /** `undefined` deletes it. Only the kernel's commit and rebuild call this. */
   saveCheckpoint(tx: Tx, id: LinkId, checkpoint: unknown): Promise<void>
+  /** Undefined also when it cannot be read: what it says can be found out again. */
   run(tx: Tx, id: LinkId): Promise<RunRecord | undefined>
   saveRun(tx: Tx, id: LinkId, run: RunRecord): Promise<void>
   /** Adds an attempt to its link's history and drops the oldest beyond `attemptsKept`; answers its id. */

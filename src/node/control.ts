@@ -5,7 +5,8 @@ import type { DefinitionProfile } from '../planes/events/definition/server-defin
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import type { KeyControl } from './api-keys.ts'
-import type { RelayDefinition, RelayEntry } from './relay-directory.ts'
+import type { RelayDefinition } from './relay-definition.ts'
+import type { ServerEntry } from './sync/server-directory.ts'
 
 /**
  * What can be asked of a node. The node itself implements it, and so does the client that speaks to a running node
@@ -22,15 +23,15 @@ export interface NodeControl extends AsyncDisposable {
   /** Stored events as a relay would answer them: newest first, `limit` honoured. */
   query(filter: Filter, signal?: AbortSignal): AsyncIterable<string>
   count(filter: Filter): Promise<SetFingerprint>
-  addRelay(definition: RelayDefinition): Promise<RelayEntry>
-  setRelay(definition: RelayDefinition): Promise<RelayEntry>
+  addRelay(definition: RelayDefinition): Promise<ServerEntry>
+  setRelay(definition: RelayDefinition): Promise<ServerEntry>
   /** Adds a relay by its definition, or makes the one of the same id, without id of the same URL, what it says now. */
-  putServer(request: PutServerRequest): Promise<RelayEntry>
+  putServer(request: PutServerRequest): Promise<ServerEntry>
   removeRelay(url: string): Promise<void>
-  relay(url: string): Promise<RelayEntry>
+  relay(url: string): Promise<ServerEntry>
   /** Forgets how far the sync with a relay got, or with all of them; events and definitions stay. Answers how many links. */
   reset(url?: string): Promise<number>
-  relays(): Promise<readonly RelayEntry[]>
+  relays(): Promise<readonly ServerEntry[]>
   /** Keys of the admin API. */
   readonly keys: KeyControl
 }
@@ -52,7 +53,7 @@ export interface NodeStatus {
   /** Where the relay listens; undefined when this process serves none. */
   readonly listening: string | undefined
   readonly events: SetFingerprint
-  readonly relays: readonly RelayEntry[]
+  readonly relays: readonly ServerEntry[]
 }
 
 export interface SyncRequest {

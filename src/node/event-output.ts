@@ -42,3 +42,10 @@ async function* walk<Tx>(
     after = { timestamp: last.created_at, id: last.id }
   }
 }
+
+/** The event that was given this `seq`; undefined when it is gone. */
+export async function eventAt<Tx>(store: EventStore<Tx>, seq: number) {
+  const request = { filter: {}, order: 'seq', after: seq - 1, until: seq, limit: 1 } as const
+  const { events } = await store.page({ ...request, visibility: everything })
+  return events[0]
+}

@@ -18,7 +18,8 @@ export type {
 } from './control.ts'
 export { type OpenOptions, openNode } from './create-node.ts'
 export { Node } from './node.ts'
-export type { LinkEntry, RelayDefinition, RelayEntry } from './relay-directory.ts'
+export type { RelayDefinition } from './relay-definition.ts'
+export type { LinkEntry, ServerEntry } from './sync/server-directory.ts'
 export type {
   ControlErrorCode,
   ControlFailure,

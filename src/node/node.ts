@@ -2,15 +2,11 @@ import type { Config } from '../config/schema.ts'
 import { LocalScheduler } from '../jobs/local.ts'
 import { parseSchedule } from '../jobs/schedule.ts'
 import { systemClock } from '../kernel/clock.ts'
-import type { Link } from '../kernel/link.ts'
 import type { Logger } from '../kernel/logger.ts'
 import type { Scheduler } from '../kernel/scheduler.ts'
-import { SyncError } from '../kernel/sync-error.ts'
 import { type Bulk, createBulk } from '../planes/events/bulk/bulk.ts'
-import { normalizeRelayUrl } from '../planes/events/definition/relay-url.ts'
 import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
-import { parseSyncFilter } from '../planes/events/filter-parser.ts'
 import { HttpAuth } from '../planes/events/http-auth.ts'
 import type { Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
@@ -32,15 +28,17 @@ import type {
   SyncReport,
   SyncRequest,
 } from './control.ts'
-import { exportEvents, queryEvents } from './event-output.ts'
+import { eventAt, exportEvents, queryEvents } from './event-output.ts'
 import type { EventPolicy } from './event-policy.ts'
 import { importEvents } from './import-events.ts'
 import { loadKeySecret } from './key-secret.ts'
 import { version } from './package-file.ts'
 import { createPublicRelay } from './public-relay.ts'
-import { putServer } from './put-server.ts'
-import { type RelayDefinition, RelayDirectory, type RelayEntry } from './relay-directory.ts'
-import { tlsSettings } from './tls-settings.ts'
+import { RelayCommands } from './relay-commands.ts'
+import type { RelayDefinition } from './relay-definition.ts'
+import { createSyncControl } from './sync/create-sync-control.ts'
+import { ServerDirectory, type ServerEntry } from './sync/server-directory.ts'
+import type { SyncControl } from './sync-control.ts'
 
 const sweepSchedule = parseSchedule('60s')
 
@@ -64,6 +62,7 @@ export class Node implements NodeControl {
   readonly events: EventStore<SqliteTx>
   /** Events by pages, as a relay would show them to the reader each call names. */
   readonly bulk: Bulk
+  readonly sync: SyncControl
   /** Keys of the admin API. */
   readonly keys: ApiKeys
   readonly audit: AuditLog
@@ -73,9 +72,10 @@ export class Node implements NodeControl {
   /** Who may read and write what is protected. */
   readonly acl: AccessControl
   readonly #parts: NodeParts
-  readonly #relays: RelayDirectory<SqliteTx>
+  readonly #relays: RelayCommands<SqliteTx>
   readonly #resources: AsyncDisposableStack
   #relay: Relay | undefined
+  #started = false
 
   constructor(parts: NodeParts, resources: AsyncDisposableStack) {
     this.directory = parts.directory
@@ -95,7 +95,20 @@ export class Node implements NodeControl {
     this.acl = createAccessControl(policy.acl, limits)
     this.bulk = createBulk({ store, ingest, limits, readPolicy: policy.read })
     this.#parts = parts
-    this.#relays = new RelayDirectory(parts.store)
+    const directory = new ServerDirectory(parts.store, systemClock)
+    const selfUrls = () => this.#ownUrls()
+    const { control, servers } = createSyncControl({
+      store: parts.store,
+      scheduler: parts.scheduler,
+      directory,
+      clock: systemClock,
+      selfUrls,
+      started: () => this.#started,
+      eventAt: (seq) => eventAt(this.events, seq),
+      bulk: this.bulk,
+    })
+    this.sync = control
+    this.#relays = new RelayCommands({ servers, directory, selfUrls })
     this.#resources = resources
   }
 
@@ -111,6 +124,7 @@ export class Node implements NodeControl {
   /** Works on the configured relays until disposed, and removes what expires. */
   start(): void {
     const { scheduler, events, log } = this.#parts
+    this.#started = true
     scheduler.start()
     const recurring = this.#resources.use(
       new LocalScheduler({ clock: systemClock, random: Math.random, log }),
@@ -140,7 +154,7 @@ export class Node implements NodeControl {
     { signal, onProgress }: SyncOptions,
   ): Promise<SyncReport> {
     const { scheduler } = this.#parts
-    const link = await this.#relays.onDemand(this.#foreign(url), direction, filter)
+    const link = await this.#relays.onDemand({ url, direction, filter, live })
     using _progress = scheduler.onUpdate((update) => {
       if (update.link.id === link.id && update.run.progress !== undefined) onProgress(update.run.progress)
     })
@@ -163,53 +177,32 @@ export class Node implements NodeControl {
     return this.events.fingerprint(filter, everything)
   }
 
-  async addRelay(definition: RelayDefinition): Promise<RelayEntry> {
-    const checked = this.#checked(definition)
-    const tls = await tlsSettings(checked.url, undefined, checked.tls)
-    const entry = await this.#relays.add({ ...checked, tls })
-    this.#parts.scheduler.wake()
-    return entry
+  addRelay(definition: RelayDefinition): Promise<ServerEntry> {
+    return this.#relays.add(definition)
   }
 
-  async setRelay(definition: RelayDefinition): Promise<RelayEntry> {
-    const checked = this.#checked(definition)
-    const { peer, links } = await this.#relays.show(checked.url)
-    const tls = await tlsSettings(checked.url, peer.addresses[0]?.tls, checked.tls)
-    const entry = await this.#relays.set({ ...checked, tls })
-    // A running attempt follows the definition it started with; ending it lets the scheduler start the new one.
-    for (const { link } of links) await this.#parts.scheduler.cancel(link.id)
-    this.#parts.scheduler.wake()
-    return entry
+  setRelay(definition: RelayDefinition): Promise<ServerEntry> {
+    return this.#relays.set(definition)
   }
 
-  async putServer(request: PutServerRequest): Promise<RelayEntry> {
-    const { scheduler } = this.#parts
-    const cancel = (link: Link) => scheduler.cancel(link.id)
-    const entry = await putServer(request, { relays: this.#relays, selfUrls: this.#ownUrls(), cancel })
-    scheduler.wake()
-    return entry
+  putServer(request: PutServerRequest): Promise<ServerEntry> {
+    return this.#relays.put(request)
   }
 
-  async removeRelay(url: string): Promise<void> {
-    const { links } = await this.#relays.show(url)
-    for (const { link } of links) await this.#parts.scheduler.cancel(link.id)
-    await this.#relays.remove(url)
+  removeRelay(url: string): Promise<void> {
+    return this.#relays.remove(url)
   }
 
   async reset(url?: string): Promise<number> {
-    const entries = url === undefined ? await this.relays() : [await this.relay(url)]
-    const links = entries.flatMap((entry) => entry.links.map(({ link }) => link))
-    // A running attempt would save the checkpoint it started from once more.
-    for (const link of links) await this.#parts.scheduler.cancel(link.id)
-    await this.#relays.reset(links)
-    return links.length
+    if (url !== undefined) await this.#relays.show(url)
+    return (await this.sync.reset(url)).reset
   }
 
-  relay(url: string): Promise<RelayEntry> {
+  relay(url: string): Promise<ServerEntry> {
     return this.#relays.show(url)
   }
 
-  relays(): Promise<readonly RelayEntry[]> {
+  relays(): Promise<readonly ServerEntry[]> {
     return this.#relays.list()
   }
 
@@ -220,25 +213,5 @@ export class Node implements NodeControl {
 
   #ownUrls(): readonly string[] {
     return [...this.#parts.config.publicUrls, ...(this.#relay === undefined ? [] : [this.#relay.url])]
-  }
-
-  /** The normal form of a relay's URL. Throws `config/invalid` when the relay is this node itself. */
-  #foreign(text: string): string {
-    const url = normalizeRelayUrl(text)
-    if (!this.#ownUrls().some((mine) => normalizeRelayUrl(mine) === url)) return url
-    throw new SyncError('config/invalid', `${url} is this node itself`)
-  }
-
-  #checked(definition: RelayDefinition): RelayDefinition {
-    const { limits } = this.#parts
-    const url = this.#foreign(definition.url)
-    const { filters, schedule } = definition
-    // Throws for a text that is none, before anything is stored.
-    if (schedule !== undefined) parseSchedule(schedule)
-    if (filters?.length === 0)
-      throw new SyncError('config/invalid', 'a relay needs at least one filter; {} is everything')
-    return filters === undefined
-      ? { ...definition, url }
-      : { ...definition, url, filters: filters.map((filter) => parseSyncFilter(filter, limits)) }
   }
 }

@@ -1,5 +1,5 @@
-import { SyncError } from '../kernel/sync-error.ts'
 import type { ServerDefinition } from '../planes/events/definition/server-definition.ts'
+import { allHistoryHours } from './relay-definition.ts'
 
 interface Unsupported {
   readonly field: string
@@ -50,7 +50,8 @@ const unsupported: readonly Unsupported[] = [
   {
     field: 'config',
     instead: 'of the settings of a relay only event_kinds has an effect',
-    isNeutral: ({ config }) => Object.keys(config).every((key) => key === 'event_kinds'),
+    isNeutral: ({ config: { event_kinds, backfill_since_hours: hours = allHistoryHours, ...others } }) =>
+      hours === allHistoryHours && Object.keys(others).length === 0,
     without: (definition) => {
       const { event_kinds: kinds } = definition.config
       return { ...definition, config: kinds === undefined ? {} : { event_kinds: kinds } }
@@ -61,16 +62,19 @@ const unsupported: readonly Unsupported[] = [
 /** The fields {@link supportedDefinition} can do without. */
 export const optionalFields: readonly string[] = unsupported.map(({ field }) => field)
 
+export type SupportedResult =
+  | { readonly ok: true; readonly value: ServerDefinition }
+  | { readonly ok: false; readonly message: string }
+
 /**
- * The definition with the fields in `without` at the value the node honours.
- *
- * @throws SyncError `config/invalid` naming every other field that asks for what the node does not do: to drop in silence
- *   what an operator relies on, a pinned certificate above all, would be worse than not to sync
+ * The definition with the fields in `without` at the value the node honours. Every other field that asks for what the node
+ * does not do refuses it by name: to drop in silence what an operator relies on, a pinned certificate above all, would be
+ * worse than not to sync.
  */
 export function supportedDefinition(
   definition: ServerDefinition,
   without: readonly string[],
-): ServerDefinition {
+): SupportedResult {
   let supported = definition
   const refused: string[] = []
   for (const { field, instead, isNeutral, without: neutral } of unsupported) {
@@ -78,7 +82,7 @@ export function supportedDefinition(
     if (without.includes(field)) supported = neutral(supported)
     else refused.push(`${field} cannot be honoured: ${instead}`)
   }
-  if (refused.length === 0) return supported
+  if (refused.length === 0) return { ok: true, value: supported }
   const advice = 'take it out, or import with --without and its name'
-  throw new SyncError('config/invalid', `${definition.id}: ${refused.join('; ')} (${advice})`)
+  return { ok: false, message: `${refused.join('; ')} (${advice})` }
 }

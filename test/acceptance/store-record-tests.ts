@@ -43,11 +43,42 @@ export function recordTests<Tx>(setup: StoreSetup<Tx>): void {
     const listed = await store.read((tx) => store.peers.list(tx))
     assert.deepEqual(listed, [peers[2], peers[1], peers[0]])
     const find = (transport: string, value: string) =>
-      store.read(async (tx) => (await store.peers.findByAddress(tx, transport, value))?.id)
-    assert.equal(await find('ws', 'ws://1'), '1')
-    assert.equal(await find('http', 'ws://1'), undefined)
+      store.read(async (tx) => (await store.peers.findByAddress(tx, transport, value)).map(({ id }) => id))
+    assert.deepEqual(await find('ws', 'ws://1'), ['1'])
+    assert.deepEqual(await find('http', 'ws://1'), [])
+    await store.transaction((tx) => store.peers.put(tx, peer('4', { name: 'a', addresses: at('ws://1') })))
+    assert.deepEqual(await find('ws', 'ws://1'), ['4', '1'])
     await store.transaction((tx) => store.peers.put(tx, peer('1', { name: 'b' })))
-    assert.equal(await find('ws', 'ws://1'), undefined)
+    assert.deepEqual(await find('ws', 'ws://1'), ['4'])
+  })
+
+  it('E-17 what cannot be read of one record hides no other, and stays as it is', async () => {
+    await using world = await setup()
+    const { store } = world
+    await seed(store, 'l', 'm')
+    await store.transaction(async (tx) => {
+      await store.peers.put(tx, peer('q'))
+      await store.links.saveRun(tx, l, initialRun)
+      await world.execute(tx, `UPDATE peers SET metadata = '{"a":' WHERE id = 'q'`)
+      await world.execute(tx, `UPDATE links SET scope = '{' WHERE id = 'm'`)
+      await world.execute(tx, `UPDATE link_runs SET run = '' WHERE link = 'l'`)
+    })
+    await store.read(async (tx) => {
+      assert.deepEqual(await store.peers.list(tx), [peer('p')])
+      const [lost, ...more] = await store.peers.unreadable(tx)
+      assert.deepEqual([lost?.id, more], ['q', []])
+      await assert.rejects(store.peers.get(tx, peerId('q')), code('store/corrupt'))
+      assert.deepEqual(await store.links.list(tx, p), [link('l', 'p')])
+      assert.equal(await store.links.run(tx, l), undefined)
+    })
+    const stored = await store.transaction((tx) =>
+      world.execute(tx, `SELECT metadata FROM peers WHERE id = 'q'`),
+    )
+    assert.deepEqual(
+      stored.map(({ metadata }) => metadata),
+      ['{"a":'],
+    )
+    assert.equal(await store.transaction((tx) => store.peers.remove(tx, peerId('q'))), true)
   })
 
   it('keeps the health of a peer, and refuses that of a stranger', async () => {

@@ -63,9 +63,9 @@ test('TLS settings that cannot work are refused by name and nothing is stored', 
     [['wss://a/', '--pin', 'abc'], /tls\.pins\[0\]/],
     [['wss://a/', '--pin', pin, '--pin', pin.replace('=', '')], /tls\.pins\[1\]/],
     [['wss://a/', '--tls-hostname', ''], /tls\.hostname/],
-    [['wss://a/', '--client-cert', missing], /tls\.clientKeyFile/],
-    [['wss://a/', '--client-key', missing], /tls\.clientCertFile/],
-    [['wss://a/', '--ca-file', missing], /tls\.caCertFile.*missing\.pem/],
+    [['wss://a/', '--client-cert', missing], /tls\.client_keyfile/],
+    [['wss://a/', '--client-key', missing], /tls\.client_certfile/],
+    [['wss://a/', '--ca-file', missing], /tls\.ca_certfile.*missing\.pem/],
     [['ws://a/', '--pin', pin], /wss:\/\//],
   ]
   for (const [args, pattern] of cases) {

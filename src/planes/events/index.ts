@@ -33,7 +33,7 @@ export type {
   SyncMode,
   TlsDefinition,
 } from './definition/server-definition.ts'
-export { parseServersFile, type ServerEntry } from './definition/servers-file.ts'
+export { type FileEntry, parseServersFile } from './definition/servers-file.ts'
 export type { NostrEvent, ParsedEvent, StoredEvent } from './event.ts'
 export { EventError, type EventErrorCode, type ReasonPrefix } from './event-error.ts'
 export { parseEvent } from './event-parser.ts'

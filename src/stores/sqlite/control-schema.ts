@@ -128,4 +128,8 @@ export const controlMigrations: readonly Migration<SqliteTx>[] = [
     up: (tx) => tx.db.exec('ALTER TABLE peer_addresses ADD COLUMN public_only INTEGER NOT NULL DEFAULT 0'),
   },
   { id: 'control-0005-admin', up: (tx) => tx.db.exec(admin) },
+  {
+    id: 'control-0006-retired-links',
+    up: (tx) => tx.db.exec('ALTER TABLE links ADD COLUMN retired_at INTEGER'),
+  },
 ]

@@ -9,16 +9,16 @@ import { type PeerId, peerId } from '../../kernel/peer.ts'
 import { initialRun, type RunRecord } from '../../kernel/run.ts'
 import type { LinkStore } from '../../kernel/store.ts'
 import { SyncError } from '../../kernel/sync-error.ts'
-import { fromJson, toJson } from './json-column.ts'
+import { fromJson, readable, toJson } from './json-column.ts'
 import { isForeignKeyError, isUniqueError } from './sqlite-error.ts'
 import type { SqliteTx } from './sqlite-tx.ts'
 
-const columns = 'id, peer, plane, direction, scope_key, scope, live, enabled, schedule'
+const columns = 'id, peer, plane, direction, scope_key, scope, live, enabled, schedule, retired_at'
 
-const putSql = `INSERT INTO links (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+const putSql = `INSERT INTO links (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET peer = excluded.peer, plane = excluded.plane, direction = excluded.direction,
     scope_key = excluded.scope_key, scope = excluded.scope, live = excluded.live, enabled = excluded.enabled,
-    schedule = excluded.schedule`
+    schedule = excluded.schedule, retired_at = excluded.retired_at`
 
 const checkpointSql = `INSERT INTO link_checkpoints (link, checkpoint) VALUES (?, ?)
   ON CONFLICT (link) DO UPDATE SET checkpoint = excluded.checkpoint`
@@ -46,14 +46,14 @@ export class LinkTable implements LinkStore<SqliteTx> {
       peer === undefined
         ? tx.prepare(`SELECT ${columns} FROM links ORDER BY id`).all()
         : tx.prepare(`SELECT ${columns} FROM links WHERE peer = ? ORDER BY id`).all(peer)
-    return rows.map((row) => toLink(row)!)
+    return rows.flatMap((row) => readable(() => toLink(row)) ?? [])
   }
 
   async put(tx: SqliteTx, link: Link): Promise<void> {
-    const { id, peer, plane, direction, scopeKey, scope, live, enabled, schedule } = link
-    const flags = [Number(live), Number(enabled)] as const
+    const { id, peer, plane, direction, scopeKey, scope, live, enabled, schedule, retiredAt } = link
+    const pace = [Number(live), Number(enabled), schedule ?? null, retiredAt ?? null] as const
     try {
-      tx.prepare(putSql).run(id, peer, plane, direction, scopeKey, toJson(scope), ...flags, schedule ?? null)
+      tx.prepare(putSql).run(id, peer, plane, direction, scopeKey, toJson(scope), ...pace)
     } catch (error) {
       if (isForeignKeyError(error)) throw new SyncError('config/invalid', `there is no peer ${peer}`)
       if (!isUniqueError(error)) throw error
@@ -78,7 +78,8 @@ export class LinkTable implements LinkStore<SqliteTx> {
 
   async run(tx: SqliteTx, id: LinkId): Promise<RunRecord | undefined> {
     const row = tx.prepare('SELECT run FROM link_runs WHERE link = ?').get(id)
-    return row && { ...initialRun, ...(fromJson(row.run) as RunRecord) }
+    const run = row && readable(() => fromJson(row.run) as RunRecord)
+    return run && { ...initialRun, ...run }
   }
 
   async saveRun(tx: SqliteTx, id: LinkId, run: RunRecord): Promise<void> {
@@ -145,5 +146,6 @@ function toLink(row: Record<string, unknown> | undefined): Link | undefined {
     live: row.live === 1,
     enabled: row.enabled === 1,
     schedule: row.schedule === null ? undefined : String(row.schedule),
+    ...(row.retired_at !== null && { retiredAt: Number(row.retired_at) }),
   }
 }

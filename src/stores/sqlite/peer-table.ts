@@ -1,8 +1,8 @@
 import { type HealthRecord, unknownHealth } from '../../kernel/health.ts'
 import { type Address, type Peer, type PeerId, peerId, type TlsSettings } from '../../kernel/peer.ts'
-import type { PeerStore } from '../../kernel/store.ts'
+import type { PeerStore, Unreadable } from '../../kernel/store.ts'
 import { SyncError } from '../../kernel/sync-error.ts'
-import { fromJson, toJson } from './json-column.ts'
+import { fromJson, readable, toJson } from './json-column.ts'
 import { isForeignKeyError } from './sqlite-error.ts'
 import type { SqliteTx } from './sqlite-tx.ts'
 
@@ -14,16 +14,24 @@ export class PeerTable implements PeerStore<SqliteTx> {
     return row === undefined ? undefined : toPeer(tx, row)
   }
 
-  async findByAddress(tx: SqliteTx, transport: string, value: string): Promise<Peer | undefined> {
+  async findByAddress(tx: SqliteTx, transport: string, value: string): Promise<readonly Peer[]> {
     const sql = `SELECT ${columns} FROM peers
-      WHERE id IN (SELECT peer FROM peer_addresses WHERE transport = ? AND value = ?) ORDER BY name, id LIMIT 1`
-    const row = tx.prepare(sql).get(transport, value)
-    return row === undefined ? undefined : toPeer(tx, row)
+      WHERE id IN (SELECT peer FROM peer_addresses WHERE transport = ? AND value = ?) ORDER BY name, id`
+    const rows = tx.prepare(sql).all(transport, value)
+    return rows.flatMap((row) => readable(() => toPeer(tx, row)) ?? [])
   }
 
   async list(tx: SqliteTx): Promise<readonly Peer[]> {
     const rows = tx.prepare(`SELECT ${columns} FROM peers ORDER BY name, id`).all()
-    return rows.map((row) => toPeer(tx, row))
+    return rows.flatMap((row) => readable(() => toPeer(tx, row)) ?? [])
+  }
+
+  async unreadable(tx: SqliteTx): Promise<readonly Unreadable[]> {
+    const rows = tx.prepare(`SELECT ${columns} FROM peers ORDER BY id`).all()
+    const reason = 'what is stored about it cannot be read'
+    return rows
+      .filter((row) => readable(() => toPeer(tx, row)) === undefined)
+      .map(({ id }) => ({ id: String(id), reason }))
   }
 
   async put(tx: SqliteTx, { id, name, enabled, metadata, addresses }: Peer): Promise<void> {

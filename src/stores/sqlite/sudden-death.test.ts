@@ -36,7 +36,7 @@ it('K1 everything acknowledged is there after SIGKILL, whole, over and over', as
 
 it('K1 files that may not grow are told as store/io; reads go on, and nothing acknowledged is lost', async () => {
   await using folder = await temporaryFolder()
-  await using child = new StoreChild('fill', folder.path, 'f', 'ulimit -f 300')
+  await using child = new StoreChild('fill', folder.path, 'f', 'ulimit -f 600')
   await child.ended()
   assert.equal(child.lines.at(-1), 'store/io, still readable')
   await using store = await createSqliteStore({ dir: folder.path })

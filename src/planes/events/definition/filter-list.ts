@@ -3,26 +3,40 @@ import type { Filter } from '../filter.ts'
 import { canonicalFilter } from '../filter-hash.ts'
 import { defaultLimits } from '../limits.ts'
 import { type FieldReader, isFields } from './field-reader.ts'
-import type { FilterErrorCode } from './server-definition.ts'
+import type { DefinitionErrorCode, FilterErrorCode } from './server-definition.ts'
 
 /**
  * The filters of a definition in canonical form, each once (spec events §2.4). Every condition is checked by itself, so
  * that one wrong one does not hide the next.
  */
 export function readFilters(reader: FieldReader, fallback: readonly Filter[] | undefined): readonly Filter[] {
-  const filters = reader.given('filters') ?? fallback
+  return readList(reader, 'filters', reader.given('filters') ?? fallback, 'invalid_filters')
+}
+
+/** The filters of what goes up; null where they are those of what comes down. */
+export function readUploadFilters(reader: FieldReader): readonly Filter[] | null {
+  const given = reader.given('upload_filters') ?? null
+  return given === null ? null : readList(reader, 'upload_filters', given, 'invalid_upload_filters')
+}
+
+function readList(
+  reader: FieldReader,
+  field: string,
+  filters: unknown,
+  code: DefinitionErrorCode,
+): readonly Filter[] {
   if (!Array.isArray(filters)) {
-    reader.refuse('filters', 'invalid_filters', 'must be a list of filters; [{}] is everything')
+    reader.refuse(field, code, 'must be a list of filters; [{}] is everything')
     return []
   }
-  if (filters.length === 0) reader.refuse('filters', 'empty_filters', 'must hold a filter; {} is everything')
+  if (filters.length === 0) reader.refuse(field, 'empty_filters', 'must hold a filter; {} is everything')
   if (filters.length > defaultLimits.maxFilters) {
-    reader.refuse('filters', 'too_many_filters', `must hold at most ${defaultLimits.maxFilters} filters`)
+    reader.refuse(field, 'too_many_filters', `must hold at most ${defaultLimits.maxFilters} filters`)
     return []
   }
   const distinct = new Map<string, Filter>()
   for (const [at, input] of filters.entries()) {
-    const filter = readFilter(reader, `filters[${at}]`, input)
+    const filter = readFilter(reader, `${field}[${at}]`, input)
     if (filter === undefined) continue
     const text = canonicalFilter(filter)
     distinct.set(text, JSON.parse(text))

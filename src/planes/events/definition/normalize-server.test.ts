@@ -45,7 +45,8 @@ describe('normalizeServer', () => {
     assert.deepEqual(normal(full), {
       ...full,
       relay_info_mode: 'required',
-      auth: { type: 'nip42', mode: 'on_challenge' },
+      identity_field: 'self',
+      auth: { type: 'nip42', mode: 'on_challenge', identity: 'relay' },
       tls: {
         ...tls,
         ca_certfile: null,
@@ -57,6 +58,12 @@ describe('normalizeServer', () => {
       direction: 'down',
       backfill: true,
       negentropy: false,
+      upload_filters: null,
+      schedule: null,
+      plugins: { down: null, up: null },
+      accept_protected_from_peers: false,
+      upload_expiring: 'auto',
+      labels: {},
       notes: null,
       config: {},
     })
@@ -68,7 +75,7 @@ describe('normalizeServer', () => {
     assert.equal(value.mode, 'req_stream')
     assert.equal(value.overlap_window_seconds, 300)
     assert.equal(value.relay_info_mode, 'required')
-    assert.deepEqual(value.auth, { type: 'nip42', mode: 'on_challenge' })
+    assert.deepEqual(value.auth, { type: 'nip42', mode: 'on_challenge', identity: 'relay' })
     assert.deepEqual(value.metadata, {})
     assert.equal(value.tls.hostname, 'relay-a.example')
   })

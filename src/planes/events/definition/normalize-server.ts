@@ -1,14 +1,17 @@
 import type { Direction } from '../../../kernel/link.ts'
 import { isWhole, readConfig } from './config-overrides.ts'
 import { FieldReader, isFields } from './field-reader.ts'
-import { readFilters } from './filter-list.ts'
+import { readFilters, readUploadFilters } from './filter-list.ts'
+import { readLabels, readPlugins, readSchedule } from './more-fields.ts'
 import { normalizeRelayUrl } from './relay-url.ts'
 import type {
   DefinitionProfile,
   DefinitionResult,
+  IdentityField,
   RelayInfoMode,
   ServerDefinition,
   SyncMode,
+  UploadExpiring,
 } from './server-definition.ts'
 import { readTls } from './tls-definition.ts'
 
@@ -16,12 +19,17 @@ export interface DefinitionOptions {
   readonly profile: DefinitionProfile
   /** URLs of the node itself, which it must not sync with. */
   readonly selfUrls?: readonly string[] | undefined
+  /** Why a text is no schedule; undefined: it is one. Default: anything is one. */
+  readonly scheduleProblem?: ((text: string) => string | undefined) | undefined
 }
 
 const modes: readonly SyncMode[] = ['req_stream', 'poll', 'negentropy', 'sync_page', 'auto']
 const infoModes: readonly RelayInfoMode[] = ['required', 'optional', 'disabled']
 const directions: readonly Direction[] = ['down', 'up', 'both']
-const fields = [
+const identityFields: readonly IdentityField[] = ['self', 'pubkey', 'either']
+const uploadExpiring: readonly UploadExpiring[] = ['auto', 'always', 'never']
+/** Every field of a definition, by all its names. */
+export const serverFields: readonly string[] = [
   'id',
   'url',
   'enabled?',
@@ -31,12 +39,19 @@ const fields = [
   'mode',
   'overlap_window_seconds',
   'relay_info_mode',
+  'identity_field',
   'auth',
   'tls',
   'metadata',
   'direction',
+  'upload_filters',
   'backfill',
   'negentropy',
+  'schedule',
+  'plugins',
+  'accept_protected_from_peers',
+  'upload_expiring',
+  'labels',
   'notes',
   'config',
 ]
@@ -48,7 +63,7 @@ const fields = [
  */
 export function normalizeServer(
   input: unknown,
-  { profile, selfUrls = [] }: DefinitionOptions,
+  { profile, selfUrls = [], scheduleProblem }: DefinitionOptions,
 ): DefinitionResult {
   if (!isFields(input)) {
     const issue = { path: '', code: 'invalid_server', message: 'a definition is an object' } as const
@@ -71,13 +86,24 @@ export function normalizeServer(
     auth: readAuth(reader),
     tls: readTls(reader, url, profile),
     metadata: readMetadata(reader),
+    identity_field: reader.choice('identity_field', identityFields, 'self', 'invalid_identity_field'),
     direction: reader.choice('direction', directions, 'down', 'invalid_direction'),
+    upload_filters: readUploadFilters(reader),
     backfill: reader.boolean('backfill', true, 'invalid_backfill'),
     negentropy: reader.boolean('negentropy', false, 'invalid_negentropy'),
+    schedule: readSchedule(reader, scheduleProblem),
+    plugins: readPlugins(reader),
+    accept_protected_from_peers: reader.boolean(
+      'accept_protected_from_peers',
+      false,
+      'invalid_accept_protected_from_peers',
+    ),
+    upload_expiring: reader.choice('upload_expiring', uploadExpiring, 'auto', 'invalid_upload_expiring'),
+    labels: readLabels(reader),
     notes: readNotes(reader),
     config: readConfig(reader),
   }
-  reader.refuseUnknown(fields)
+  reader.refuseUnknown(serverFields)
   const [first] = reader.issues
   return first === undefined ? { ok: true, value } : { ok: false, error: first.code, details: reader.issues }
 }
@@ -145,8 +171,11 @@ function readAuth(reader: FieldReader): ServerDefinition['auth'] {
   const type = auth.choice('type', ['nip42'], 'nip42', 'invalid_auth_type')
   const authModes = ['on_challenge', 'on_required', 'disabled'] as const
   const mode = auth.choice('mode', authModes, 'on_challenge', 'invalid_auth_mode')
-  auth.refuseUnknown(['type', 'mode'])
-  return { type, mode }
+  const identity = auth.text('identity', 'invalid_auth_identity') ?? 'relay'
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(identity))
+    auth.refuse('identity', 'invalid_auth_identity', 'must be a role: a-z, digits and -, a letter first')
+  auth.refuseUnknown(['type', 'mode', 'identity'])
+  return { type, mode, identity }
 }
 
 function readMetadata(reader: FieldReader): ServerDefinition['metadata'] {

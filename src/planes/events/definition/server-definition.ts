@@ -10,6 +10,9 @@ export type DefinitionProfile = 'strict' | 'open'
 export type SyncMode = 'req_stream' | 'poll' | 'negentropy' | 'sync_page' | 'auto'
 export type RelayInfoMode = 'required' | 'optional' | 'disabled'
 export type AuthMode = 'on_challenge' | 'on_required' | 'disabled'
+/** The field of the information document that must hold `auth_pubkey`; `self` falls back to `pubkey` where there is none. */
+export type IdentityField = 'self' | 'pubkey' | 'either'
+export type UploadExpiring = 'auto' | 'always' | 'never'
 
 /** A sync server as an operator wants it, in its one normal form (spec events §2.10); valid input of its own check. */
 export interface ServerDefinition {
@@ -24,13 +27,30 @@ export interface ServerDefinition {
   readonly mode: SyncMode
   readonly overlap_window_seconds: number
   readonly relay_info_mode: RelayInfoMode
-  readonly auth: { readonly type: 'nip42'; readonly mode: AuthMode }
+  readonly identity_field: IdentityField
+  /** `identity` is the role of ours that signs. */
+  readonly auth: { readonly type: 'nip42'; readonly mode: AuthMode; readonly identity: string }
   readonly tls: TlsDefinition
   /** Opaque, returned unchanged. */
   readonly metadata: Readonly<Record<string, unknown>>
   readonly direction: Direction
+  /** What goes up, where that is not what comes down; null: `filters`. */
+  readonly upload_filters: readonly Filter[] | null
   readonly backfill: boolean
   readonly negentropy: boolean
+  /**
+   * When it is asked again instead of staying connected: an interval, a daily time, or five cron fields (UTC). Null: it
+   * stays connected, or with `mode: "poll"` is asked by the node's recurring schedule.
+   */
+  readonly schedule: string | null
+  /** Programs that decide about events of this server, by absolute path (spec events §7.4). */
+  readonly plugins: { readonly down: string | null; readonly up: string | null }
+  /** Take events with a `-` tag from it, whoever their author is: for servers of one owner (spec events §6.8). */
+  readonly accept_protected_from_peers: boolean
+  /** Offer events that expire: `auto` where the relay says it knows expiration (spec events §6.6). */
+  readonly upload_expiring: UploadExpiring
+  /** For metrics and plugins; `name` is what people are shown. */
+  readonly labels: Readonly<Record<string, string>>
   readonly notes: string | null
   /** Only what differs from the node's settings: whole numbers, and `event_kinds` as a list of them (spec events §4.2). */
   readonly config: Readonly<Record<string, number | readonly number[]>>
@@ -81,6 +101,8 @@ export type DefinitionErrorCode =
   | 'invalid_auth'
   | 'invalid_auth_type'
   | 'invalid_auth_mode'
+  | 'invalid_auth_identity'
+  | 'invalid_identity_field'
   | 'invalid_tls'
   | 'invalid_tls_mode'
   | 'invalid_tls_hostname'
@@ -95,6 +117,12 @@ export type DefinitionErrorCode =
   | 'invalid_negentropy'
   | 'invalid_notes'
   | 'invalid_config'
+  | 'invalid_upload_filters'
+  | 'invalid_schedule'
+  | 'invalid_plugins'
+  | 'invalid_accept_protected_from_peers'
+  | 'invalid_upload_expiring'
+  | 'invalid_labels'
 
 export interface DefinitionIssue {
   /** Names the field, like `tls.pins[0].value`; empty for the definition as a whole. */

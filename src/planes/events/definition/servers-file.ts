@@ -2,7 +2,7 @@ import { SyncError } from '../../../kernel/sync-error.ts'
 import { type Fields, isFields } from './field-reader.ts'
 
 /** One entry of a file with definitions, not yet checked. */
-export interface ServerEntry {
+export interface FileEntry {
   readonly input: unknown
   /** The newest event the other program had seen; null when it says nothing. It proves nothing about older ones. */
   readonly cursor: { readonly created_at: number; readonly event_id: string } | null
@@ -14,7 +14,7 @@ export interface ServerEntry {
  *
  * @throws SyncError `config/invalid` when it is none of these
  */
-export function parseServersFile(text: string): readonly ServerEntry[] {
+export function parseServersFile(text: string): readonly FileEntry[] {
   const content = parseJson(text)
   if (Array.isArray(content)) return content.map(alone)
   if (!isFields(content)) throw invalid('it holds neither an object nor a list')
@@ -30,13 +30,13 @@ export function parseServersFile(text: string): readonly ServerEntry[] {
 }
 
 /** What a listing shows comes with its runtime state, which is no part of the definition. */
-function alone(input: unknown): ServerEntry {
+function alone(input: unknown): FileEntry {
   if (!isFields(input) || !isFields(input.runtime)) return { input, cursor: null }
   const { runtime, ...server } = input
   return withRuntime(server, input.runtime)
 }
 
-function withRuntime(server: Fields, runtime: Fields | undefined): ServerEntry {
+function withRuntime(server: Fields, runtime: Fields | undefined): FileEntry {
   if (runtime === undefined) return { input: server, cursor: null }
   const { state, cursor_created_at: at, cursor_event_id: id } = runtime
   const { enabled: _, ...rest } = server
