@@ -2,6 +2,8 @@ import type { Config } from '../config/schema.ts'
 import type { Limits } from '../planes/events/limits.ts'
 import { Acl } from '../planes/events/policy/acl.ts'
 import { openGrantTable } from '../planes/events/policy/grant-table.sqlite.ts'
+import { Moderation } from '../planes/events/policy/moderation.ts'
+import { openModerationTable } from '../planes/events/policy/moderation-table.sqlite.ts'
 import { parseMatch } from '../planes/events/policy/parse-grant.ts'
 import { ReadPolicy } from '../planes/events/policy/read-policy.ts'
 import { writeByGrant } from '../planes/events/policy/write-by-grant.ts'
@@ -12,6 +14,8 @@ import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
 /** What may come in and what may be read, through every door alike. */
 export interface EventPolicy {
   readonly acl: Acl
+  /** What administrators have listed. */
+  readonly moderation: Moderation
   readonly read: ReadPolicy
   readonly write: WritePolicy
   /** Is there anything a client could be refused for by the operator's will? */
@@ -41,7 +45,9 @@ export async function openEventPolicy(parts: EventPolicyParts): Promise<EventPol
     return { action, match: filterAt(`read[${at}].match`, match) }
   })
   const acl = await Acl.open(await openGrantTable(store), protectedFilters)
+  const moderation = await Moderation.open(await openModerationTable(store))
   const more = [
+    moderation.write,
     policy.writeAccess === 'authenticated' ? fromAuthenticatedOnly : undefined,
     writeByRules(writeRules),
     writeByGrant(acl),
@@ -54,8 +60,9 @@ export async function openEventPolicy(parts: EventPolicyParts): Promise<EventPol
     plugin !== undefined
   return {
     acl,
+    moderation,
     read: new ReadPolicy({ restrictedKinds, access: policy.readAccess, rules: readRules, acl }),
     write: createWritePolicy({ limits, more: more.filter((one) => one !== undefined) }),
-    restrictsWrites: () => hasWriteRules,
+    restrictsWrites: () => hasWriteRules || moderation.restrictsWrites,
   }
 }

@@ -10,6 +10,7 @@ import type { Filter } from '../planes/events/filter.ts'
 import { HttpAuth } from '../planes/events/http-auth.ts'
 import type { Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
+import type { ManagementCall } from '../planes/events/relay/management.ts'
 import type { Relay } from '../planes/events/relay/relay.ts'
 import type { Signer } from '../planes/events/signer.ts'
 import type { Verifier } from '../planes/events/verifier.ts'
@@ -116,7 +117,9 @@ export class Node implements NodeControl {
   async listen(): Promise<string> {
     if (this.#relay !== undefined) return this.#relay.url
     const { host, port } = this.#parts.config
-    this.#relay = this.#resources.use(createPublicRelay(this.#parts))
+    const { httpAuth: auth, audit } = this
+    const management = { auth, audit: (call: ManagementCall) => audit.add(call) }
+    this.#relay = this.#resources.use(createPublicRelay(this.#parts, management))
     await this.#relay.listen({ host, port })
     return this.#relay.url
   }

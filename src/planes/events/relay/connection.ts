@@ -26,7 +26,7 @@ const keepaliveTimes: KeepaliveTimes = { pingIntervalMs: 30_000, pongTimeoutMs: 
 
 /** Close codes of RFC 6455 this relay uses. */
 const goingAway = 1001
-const policyViolation = 1008
+export const policyViolation = 1008
 
 /** Frames without an answer, which may be handled while the reader of the answers is slow. */
 const silentVerbs: ReadonlySet<string> = new Set(['CLOSE', 'NEG-CLOSE'])
@@ -71,6 +71,10 @@ export class Connection implements AsyncDisposable {
     // A reset, or a frame that breaks RFC 6455 or the size limit; ws closes the socket with the right code itself.
     socket.on('error', (error) => log.debug('socket error', { code: (error as NodeJS.ErrnoException).code }))
     if (options.challengeAtOpen) this.#session.challenge()
+  }
+
+  get address(): string {
+    return this.#options.address
   }
 
   get subscriptions(): number {

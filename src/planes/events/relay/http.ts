@@ -7,10 +7,10 @@ export interface HttpAnswers {
   landing(): string
 }
 
-const anyOrigin = {
+export const anyOrigin = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Headers': 'Accept, Content-Type, Authorization',
-  'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS',
+  'Access-Control-Allow-Methods': 'GET, HEAD, POST, OPTIONS',
 } as const
 
 /** Text is text: whatever an operator writes into the name of a relay never becomes HTML. */

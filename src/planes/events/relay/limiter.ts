@@ -43,21 +43,16 @@ export class Limiter {
     return this.#negotiations
   }
 
+  /** A request over HTTP that is no handshake. False: too many from there. */
+  request(address: string): boolean {
+    return this.#state(address).requests.tryTake()
+  }
+
   /** @param address the client's IP address */
   connect(address: string): Admission | Refusal {
-    const key = addressKey(address)
-    let state = this.#addresses.get(key)
     if (this.#connections >= this.limits.maxConnections) return 'relay-full'
-    if (state !== undefined && state.connections >= this.limits.maxConnectionsPerAddress)
-      return 'address-full'
-    if (state === undefined) {
-      state = {
-        events: bucket(this.limits.eventsPerAddress, this.limits, this.#clock),
-        requests: bucket(this.limits.requestsPerAddress, this.limits, this.#clock),
-        connections: 0,
-      }
-      this.#addresses.set(key, state)
-    }
+    const state = this.#state(address)
+    if (state.connections >= this.limits.maxConnectionsPerAddress) return 'address-full'
     // A handshake costs like a request, or connecting anew would be the way around every other rate.
     if (!state.requests.tryTake()) return 'address-too-fast'
     this.#connections += 1
@@ -95,6 +90,19 @@ export class Limiter {
   prune(): void {
     for (const [key, state] of this.#addresses)
       if (state.connections === 0 && state.events.full && state.requests.full) this.#addresses.delete(key)
+  }
+
+  #state(address: string): AddressState {
+    const key = addressKey(address)
+    const known = this.#addresses.get(key)
+    if (known !== undefined) return known
+    const state = {
+      events: bucket(this.limits.eventsPerAddress, this.limits, this.#clock),
+      requests: bucket(this.limits.requestsPerAddress, this.limits, this.#clock),
+      connections: 0,
+    }
+    this.#addresses.set(key, state)
+    return state
   }
 
   /** Addresses remembered. */

@@ -21,7 +21,12 @@ export interface RelayInfo {
   readonly terms_of_service?: string | undefined
 }
 
-const supportedNips = [1, 9, 11, 40, 42, 45, 62, 67, 70, 77] as const
+const nips = [1, 9, 11, 40, 42, 45, 62, 67, 70, 77]
+const managementNips = [86, 98]
+
+function supportedNips({ management }: Offers): readonly number[] {
+  return management ? [...nips, ...managementNips] : nips
+}
 
 /** What this relay serves and demands as it is configured now. */
 export interface Offers {
@@ -30,6 +35,8 @@ export interface Offers {
   readonly authRequired: boolean
   /** Not everybody's events are taken. */
   readonly restrictedWrites: boolean
+  /** Administrators may call (NIP-86). */
+  readonly management: boolean
 }
 
 /** The NIP-11 document. Every number in it comes from the object that is enforced (promise N9). */
@@ -37,7 +44,7 @@ export function relayDocument(info: RelayInfo, limits: Limits, offers: Offers) {
   return {
     ...info,
     pubkey: info.pubkey ?? info.self,
-    supported_nips: supportedNips,
+    supported_nips: supportedNips(offers),
     negentropy: 1,
     ...(offers.syncPage ? { sync_page: syncPageInfo(limits) } : {}),
     limitation: {
@@ -89,12 +96,14 @@ function limitation(limits: Limits) {
 }
 
 /** What a person sees who opens the relay's address in a browser. */
-export function landingPage(info: RelayInfo, url: string): string {
+export function landingPage(info: RelayInfo, offers: Offers, url: string): string {
   return [
     info.name,
     ...(info.description ? [info.description] : []),
     '',
-    `A Nostr relay (${supportedNips.map((nip) => `NIP-${nip}`).join(', ')}).`,
+    `A Nostr relay (${supportedNips(offers)
+      .map((nip) => `NIP-${nip}`)
+      .join(', ')}).`,
     `Connect to it with a Nostr client: ${url}`,
     '',
   ].join('\n')

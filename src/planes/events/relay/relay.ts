@@ -10,12 +10,15 @@ import { createBulk } from '../bulk/bulk.ts'
 import type { EventStore } from '../event-store.ts'
 import type { Ingest } from '../ingest.ts'
 import type { Limits } from '../limits.ts'
+import type { Moderation } from '../policy/moderation.ts'
 import { ReadPolicy } from '../policy/read-policy.ts'
 import type { Verifier } from '../verifier.ts'
-import { Connection } from './connection.ts'
+import { Connection, policyViolation } from './connection.ts'
 import { answerHttp } from './http.ts'
 import { Limiter, type Refusal } from './limiter.ts'
 import { LiveFanOut } from './live-fan-out.ts'
+import { Management, type ManagementOptions } from './management.ts'
+import { managementMethods } from './management-methods.ts'
 import { OutboundBudget } from './outbound.ts'
 import { landingPage, type Offers, type RelayInfo, relayDocument } from './relay-info.ts'
 import type { RelayCounters, SessionServices } from './session.ts'
@@ -34,6 +37,10 @@ export interface RelayOptions<Tx> {
   readonly readPolicy?: ReadPolicy
   /** Who may walk by SYNC-PAGE. Default: `authenticated`. */
   readonly syncPage?: SyncPageAccess
+  /** What administrators have listed: addresses that are not let in, and what the relay says about itself. */
+  readonly moderation?: Moderation
+  /** Serves NIP-86 to the administrators it lets in. Default: it is not served. */
+  readonly management?: ManagementOptions
   /** Does a policy keep some events out? Only said in the information document; the ingest is what asks the policy. */
   readonly restrictsWrites?: () => boolean
   /** The addresses clients know this relay by, for AUTH. Without one, those it listens on. */
@@ -87,7 +94,8 @@ export class Relay implements AsyncDisposable {
   readonly #services: SessionServices
   readonly #connections = new Set<Connection>()
   readonly #stopping = new AbortController()
-  readonly #rights: Disposable
+  readonly #management: Management | undefined
+  readonly #changes = new DisposableStack()
   readonly #counters: RelayCounters = {
     accepted: 0,
     refused: 0,
@@ -130,7 +138,13 @@ export class Relay implements AsyncDisposable {
       relayUrls: () => this.#relayUrls(),
       newChallenge: () => randomBytes(16).toString('hex'),
     }
-    this.#rights = readPolicy.onChange(() => this.#recheck())
+    const { management, moderation } = options
+    if (management !== undefined && moderation !== undefined) {
+      const methods = managementMethods(store, moderation)
+      this.#management = new Management({ ...management, methods, log, urls: () => this.#relayUrls() })
+    }
+    this.#changes.use(readPolicy.onChange(() => this.#recheck()))
+    if (moderation !== undefined) this.#changes.use(moderation.onChange(() => this.#leaveBlocked(moderation)))
     void this.#housekeep()
   }
 
@@ -155,16 +169,20 @@ export class Relay implements AsyncDisposable {
 
   /** Takes over a WebSocket handshake on `/`. False: another path; nothing was touched. */
   handleUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
-    if (request.url?.split('?', 1)[0] !== '/') return false
+    if (!isRelayPath(request)) return false
     // Until ws has the stream, nobody else listens, and an unheard error ends the process.
     stream.on('error', () => stream.destroy())
-    const { allowedOrigins, clientAddress } = this.#options
+    const { allowedOrigins } = this.#options
     const { origin } = request.headers
     if (allowedOrigins !== undefined && origin !== undefined && !allowedOrigins.includes(origin)) {
       refuse(stream, '403 Forbidden')
       return true
     }
-    const address = clientAddress?.(request) ?? request.socket.remoteAddress ?? 'unknown'
+    const address = this.#addressOf(request)
+    if (this.#options.moderation?.isBlocked(address) === true) {
+      refuse(stream, '403 Forbidden')
+      return true
+    }
     void this.#live.ready.then(
       () => this.#admit(request, stream, head, address),
       () => refuse(stream, '503 Service Unavailable'),
@@ -200,10 +218,18 @@ export class Relay implements AsyncDisposable {
 
   /** Answers NIP-11 and plain GETs on `/`. False: not ours; nothing was written. */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    const { info, limits } = this.#options
+    const { limits, moderation } = this.#options
+    if (this.#management !== undefined && request.method === 'POST' && isRelayPath(request)) {
+      const address = this.#addressOf(request)
+      if (moderation?.isBlocked(address) === true) response.writeHead(403).end()
+      else if (this.#limiter.request(address)) void this.#management.handle(request, response)
+      else response.writeHead(429, { 'Retry-After': '10' }).end()
+      return true
+    }
+    const info = { ...this.#options.info, ...moderation?.info }
     return answerHttp(request, response, {
       document: () => JSON.stringify(relayDocument(info, limits, this.#offers())),
-      landing: () => landingPage(info, this.#relayUrls()[0] ?? ''),
+      landing: () => landingPage(info, this.#offers(), this.#relayUrls()[0] ?? ''),
     })
   }
 
@@ -262,7 +288,7 @@ export class Relay implements AsyncDisposable {
     )
     // A request that is still being answered after the cut, by a store that does not end, is not waited for.
     await Promise.race([left, cut.then(() => this.#clock.sleep(graceMs / 2, done.signal)).catch(() => {})])
-    this.#rights[Symbol.dispose]()
+    this.#changes[Symbol.dispose]()
     this.#live[Symbol.dispose]()
     this.#sockets.close()
     server?.closeAllConnections()
@@ -275,6 +301,16 @@ export class Relay implements AsyncDisposable {
   #recheck(): void {
     for (const connection of this.#connections)
       connection.recheck().catch((error: unknown) => this.#log.error('a change of rights failed', { error }))
+  }
+
+  #leaveBlocked(moderation: Moderation): void {
+    for (const connection of this.#connections)
+      if (moderation.isBlocked(connection.address))
+        connection.leave(policyViolation, 'this address is blocked')
+  }
+
+  #addressOf(request: IncomingMessage): string {
+    return this.#options.clientAddress?.(request) ?? request.socket.remoteAddress ?? 'unknown'
   }
 
   async #housekeep(): Promise<void> {
@@ -296,6 +332,7 @@ export class Relay implements AsyncDisposable {
     return {
       authRequired: readPolicy.requiresAuth,
       restrictedWrites: this.#options.restrictsWrites?.() ?? false,
+      management: this.#management !== undefined,
       syncPage: syncPage !== 'off',
     }
   }
@@ -314,6 +351,10 @@ export class Relay implements AsyncDisposable {
     const isLocal = ['127.0.0.1', '[::1]', '0.0.0.0', '[::]'].includes(hostname)
     return isLocal ? [url, `ws://localhost:${port}`, `ws://127.0.0.1:${port}`, `ws://[::1]:${port}`] : [url]
   }
+}
+
+function isRelayPath({ url }: IncomingMessage): boolean {
+  return url?.split('?', 1)[0] === '/'
 }
 
 /** Answers a handshake with a plain HTTP error and closes. */
