@@ -9,6 +9,7 @@ export type DocumentErrorCode =
   | 'document/too-large'
   | 'document/foreign'
   | 'document/bad-height'
+  | 'document/too-new'
   | 'document/bad-parents'
   | 'document/bad-pin'
   | 'document/bad-settings'

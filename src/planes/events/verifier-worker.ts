@@ -1,16 +1,12 @@
 import { parentPort } from 'node:worker_threads'
 import { isXOnlyPoint, verifySchnorr } from 'tiny-secp256k1'
+import type { PoolReply } from '../../kernel/verdict-pool.ts'
 import { readRecord, recordBytes } from './verifier-record.ts'
 
 /** What the pool sends: records back to back. */
 export interface VerifierRequest {
   readonly records: ArrayBuffer
   readonly count: number
-}
-
-/** What it gets back: one byte per record, 1 for a genuine signature. */
-export interface VerifierReply {
-  readonly verdicts: Uint8Array<ArrayBuffer>
 }
 
 /** Public keys known to be on the curve; a few hundred authors write most of what a relay sees. */
@@ -60,6 +56,6 @@ parentPort?.on('message', ({ records, count }: VerifierRequest) => {
   const bytes = new Uint8Array(records)
   const verdicts = new Uint8Array(count)
   for (let i = 0; i < count; i++) verdicts[i] = isGenuine(bytes, i * recordBytes) ? 1 : 0
-  const reply: VerifierReply = { verdicts }
+  const reply: PoolReply = { verdicts }
   parentPort?.postMessage(reply, [verdicts.buffer])
 })

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { Doc, type DocValue, deleted, delta, List, mergeDocs, mergeValues } from './doc.ts'
+import { Doc, type DocValue, deleted, delta, List, type ListItem, mergeDocs, mergeValues } from './doc.ts'
 import { decodeDoc, docToJson, encodeDoc } from './doc-json.ts'
 import { comparePositions, type Position, positionBetween, reduced } from './position.ts'
 
-const json = (doc: Doc) => JSON.parse(Buffer.from(encodeDoc(doc)).toString())
-const same = (a: Doc, b: Doc, message?: string) => assert.deepEqual(json(a), json(b), message)
+const json = (doc: Doc) => JSON.parse(Buffer.from(encodeDoc(doc)).toString()) as object
+const same = (a: Doc, b: Doc, message = 'not the same') => assert.deepEqual(json(a), json(b), message)
 const refused = { name: 'DocumentError', code: 'document/bad-value' }
 
 const key = fc.constantFrom('a', 'b', 'c')
@@ -39,7 +39,7 @@ const { doc: anyDoc } = fc.letrec<{ value: DocValue; doc: Doc; list: List }>((ti
       fc.boolean(),
     )
     .map(([pairs, atomic]) => {
-      const items = pairs.map(([position, value]) => ({ position, value }))
+      const items = pairs.map(([position, value]): ListItem => ({ position, value }))
       return new List(
         items.sort((a, b) => comparePositions(a.position, b.position)),
         atomic,

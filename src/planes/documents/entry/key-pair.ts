@@ -13,7 +13,7 @@ export type PublicKey = string & { readonly __publicKey: never }
 
 const scheme = 'ed25519:'
 const keyBytes = 32
-const signatureBytes = 64
+export const signatureBytes = 64
 
 /** DER before the 32 bytes of a key: RFC 8410, SubjectPublicKeyInfo and PKCS #8. */
 const spki = Buffer.from('302a300506032b6570032100', 'hex')

@@ -28,6 +28,8 @@ export class SqliteDocumentBatch implements DocumentBatch {
   readonly #tx: SqliteTx
   readonly #cache: EntryCache
   readonly #limits: DocumentLimits
+  /** Verified in this transaction: nobody else may see them yet. */
+  readonly added = new Map<EntryId, SealedEntry>()
 
   constructor(tx: SqliteTx, cache: EntryCache, limits: DocumentLimits) {
     this.#tx = tx
@@ -53,7 +55,7 @@ export class SqliteDocumentBatch implements DocumentBatch {
   }
 
   entry(id: EntryId): SealedEntry | undefined {
-    const cached = this.#cache.get(id)
+    const cached = this.added.get(id) ?? this.#cache.get(id)
     if (cached !== undefined) return cached
     const row = this.#row(id)
     if (row === undefined || row.status !== codes.verified) return undefined
@@ -85,6 +87,11 @@ export class SqliteDocumentBatch implements DocumentBatch {
       WHERE status <> 0 AND db = ? AND status = ? ORDER BY height, id`
     const rows = this.#tx.prepare(sql).all(this.#db(database), codes[status])
     return rows.map((row) => this.#open(entryIdOfDigest(row.id as Uint8Array), row.bytes as Uint8Array))
+  }
+
+  heldCount(database: DatabaseId): number {
+    const sql = 'SELECT count(*) AS count FROM document_entries WHERE status <> 0 AND db = ? AND status = 2'
+    return Number(this.#tx.prepare(sql).get(this.#db(database))?.count)
   }
 
   wanted(database: DatabaseId, limit: number): readonly EntryId[] {
@@ -132,7 +139,9 @@ export class SqliteDocumentBatch implements DocumentBatch {
       .prepare(sql)
       .run(digest, db, sealed.entry.height, codes[status], sealed.bytes)
     if (changes === 0) return
-    if (status === 'verified') this.#advance(db, digest, sealed)
+    if (status !== 'verified') return
+    this.added.set(sealed.id, sealed)
+    this.#advance(db, digest, sealed)
   }
 
   decide(id: EntryId, status: 'verified' | 'failed'): void {

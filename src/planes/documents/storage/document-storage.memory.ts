@@ -56,7 +56,7 @@ export class MemoryDocumentStorage implements DocumentStorage<DocumentBatch> {
   }
 
   /** Waits for the batch under way, so that it never sees half of one. */
-  async read<T>(work: (view: DocumentView) => T): Promise<T> {
+  async read<T>(work: (view: DocumentView) => T | Promise<T>): Promise<T> {
     const result = this.#last.then(() => work(this.#batch))
     this.#last = result.catch(() => {})
     return await result
@@ -129,6 +129,10 @@ class MemoryBatch implements DocumentBatch {
       return held.database === database && held.status === status
     })
     return found.map(({ sealed }) => sealed).sort(compareEntries)
+  }
+
+  heldCount(database: DatabaseId): number {
+    return this.listByStatus(database, 'unverified').length
   }
 
   wanted(database: DatabaseId, limit: number): readonly EntryId[] {

@@ -35,7 +35,7 @@ export class SqliteDocumentStorage implements DocumentStorage<SqliteTx> {
     return this.#store.transaction((tx) => work(this.batchIn(tx), tx), options)
   }
 
-  read<T>(work: (view: DocumentView) => T): Promise<T> {
+  read<T>(work: (view: DocumentView) => T | Promise<T>): Promise<T> {
     return this.#store.read((tx) => work(new SqliteDocumentBatch(tx, this.#cache, this.#limits)))
   }
 
@@ -44,6 +44,10 @@ export class SqliteDocumentStorage implements DocumentStorage<SqliteTx> {
     if (batch !== undefined) return batch
     batch = new SqliteDocumentBatch(tx, this.#cache, this.#limits)
     this.#batches.set(tx, batch)
+    const added = batch.added
+    tx.afterCommit(() => {
+      for (const sealed of added.values()) this.#cache.set(sealed)
+    })
     // What was read back inside it may have gone with it.
     tx.onRollback(() => this.#cache.clear())
     return batch

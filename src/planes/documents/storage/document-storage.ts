@@ -63,6 +63,8 @@ export interface DocumentView {
   list(database: DatabaseId, options: ListOptions): readonly SealedEntry[]
   /** Entries of one status in canonical order; only `unverified` and `failed` are bounded in number. */
   listByStatus(database: DatabaseId, status: 'unverified' | 'failed'): readonly SealedEntry[]
+  /** Number of unverified entries. */
+  heldCount(database: DatabaseId): number
   /** Missing entries that held ones wait for, sorted by id, at most `limit`. */
   wanted(database: DatabaseId, limit: number): readonly EntryId[]
   /** Databases in which something is wanted. */
@@ -113,7 +115,7 @@ export interface BatchOptions {
 export interface DocumentStorage<Tx = unknown> {
   /** Batches run one after the other. All of it becomes durable before the promise resolves, or none of it. */
   write<T>(work: (batch: DocumentBatch, tx: Tx) => T | Promise<T>, options?: BatchOptions): Promise<T>
-  read<T>(work: (view: DocumentView) => T): Promise<T>
+  read<T>(work: (view: DocumentView) => T | Promise<T>): Promise<T>
   /** A batch inside the caller's own transaction, which decides whether it is kept. */
   batchIn(tx: Tx): DocumentBatch
 }
