@@ -16,7 +16,12 @@ import { Judge } from './ingest/judge.ts'
 import type { SignatureVerifier } from './ingest/signature-verifier.ts'
 import type { StateLease, StorePoint } from './state/store-states.ts'
 import type { StateType } from './state/store-type.ts'
-import type { BatchOptions, DocumentBatch, DocumentStorage, DocumentView } from './storage/document-storage.ts'
+import type {
+  BatchOptions,
+  DocumentBatch,
+  DocumentStorage,
+  DocumentView,
+} from './storage/document-storage.ts'
 import { WriteEvents } from './write-events.ts'
 
 /** Who writes: a key, and how the database knows it. */

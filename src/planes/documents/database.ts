@@ -1,5 +1,5 @@
 import type { AuthSettings } from './auth/auth-settings.ts'
-import { findClaims, type FoundClaim } from './auth/find-claims.ts'
+import { type FoundClaim, findClaims } from './auth/find-claims.ts'
 import { covers, type Permission } from './auth/permission.ts'
 import type { DatabaseCore, WriterIdentity } from './database-core.ts'
 import { DocumentError } from './document-error.ts'
@@ -150,7 +150,8 @@ export class Database {
       if (frontier.length === 0)
         throw new DocumentError('document/unknown-database', `the database ${this.id} is not here`)
       if (tips === undefined) return this.#at(view, frontier.slice(0, this.#core.limits.maxParents))
-      if (tips.length === 0) throw new DocumentError('document/bad-parents', 'a transaction builds on something')
+      if (tips.length === 0)
+        throw new DocumentError('document/bad-parents', 'a transaction builds on something')
       assertInDatabase(view, this.id, tips)
       return this.#at(view, sortedIds(tips))
     })

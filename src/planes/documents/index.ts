@@ -1,29 +1,37 @@
-export { DocumentError, type DocumentErrorCode } from './document-error.ts'
-export { type DocumentLimits, defaultDocumentLimits, maxValueDepth } from './document-limits.ts'
+export type { AuthSettings, Delegation, Grant, KeyStatus } from './auth/auth-settings.ts'
+export type { FoundClaim } from './auth/find-claims.ts'
+export type { HeightStrategy } from './auth/height-strategy.ts'
 export {
-  type Entry,
-  indexStore,
-  isRoot,
-  rootStore,
-  type SealedEntry,
-  type StoreNode,
-  settingsStore,
-} from './entry/entry.ts'
+  clamp,
+  covers,
+  formatPermission,
+  type Permission,
+  type PermissionBounds,
+  parsePermission,
+} from './auth/permission.ts'
+export { Doc, type DocValue, deleted, List, type LiveValue, type PlainValue } from './crdt/doc.ts'
+export { type BeginOptions, Database } from './database.ts'
+export type { WriterIdentity } from './database-core.ts'
+export { DocumentError, type DocumentErrorCode } from './document-error.ts'
+export { type DocumentLimits, defaultDocumentLimits } from './document-limits.ts'
+export { type Entry, isRoot, type SealedEntry, type StoreNode } from './entry/entry.ts'
 export { openEntry } from './entry/entry-decoder.ts'
 export { sealEntry } from './entry/entry-encoder.ts'
 export { compareIds, type DatabaseId, type EntryId, parseId, sortedIds } from './entry/entry-id.ts'
 export { entryFromJson, entryToJson, sigKeyFromJson, sigKeyToJson } from './entry/entry-json.ts'
-export {
-  KeyPair,
-  type PublicKey,
-  PublicKeyCache,
-  parsePublicKey,
-  publicKeyBytes,
-  publicKeyText,
-  verifySignature,
-} from './entry/key-pair.ts'
+export { KeyPair, type PublicKey, parsePublicKey, verifySignature } from './entry/key-pair.ts'
 export { globalClaim, type KeyHint, keyClaim, type SigKey } from './entry/sig-key.ts'
 export { transcript } from './entry/transcript.ts'
+export type { CheckedEntry } from './ingest/entry-checker.ts'
+export type { Advance, IngestOutcome, IngestResult } from './ingest/ingest-result.ts'
+export { createInlineSignatureVerifier, type SignatureVerifier } from './ingest/signature-verifier.ts'
+export { createWorkerSignatureVerifier } from './ingest/signature-verifier.workers.ts'
+export {
+  type CreateDatabaseOptions,
+  Instance,
+  type InstanceOptions,
+  type SystemDatabase,
+} from './instance.ts'
 export { MemoryDocumentStorage } from './storage/document-storage.memory.ts'
 export { createSqliteDocumentStorage } from './storage/document-storage.sqlite.ts'
 export type {
@@ -33,3 +41,10 @@ export type {
   DocumentView,
   Verification,
 } from './storage/document-storage.ts'
+export { type DocStore, docStore } from './stores/doc-store.ts'
+export type { Registry, StoreRecord } from './stores/registry.ts'
+export type { SettingsStore } from './stores/settings-store.ts'
+export type { StoreAccess, StoreKind } from './stores/store-kind.ts'
+export { type RowSchema, type Table, table } from './stores/table.ts'
+export type { Transaction } from './transaction.ts'
+export type { WriteEvent, WriteListener } from './write-events.ts'

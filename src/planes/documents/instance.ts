@@ -119,14 +119,22 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
     const identity = key === undefined ? undefined : { key }
     using transaction = new Transaction({
       core: this.#core as DatabaseCore,
-      start: { database: undefined, tips: [], lineage: Lineage.empty, settings: this.#core.history.auth.none },
+      start: {
+        database: undefined,
+        tips: [],
+        lineage: Lineage.empty,
+        settings: this.#core.history.auth.none,
+      },
       identity,
       writable: true,
       // Two databases with equal settings by one key are still two.
       entropy: Buffer.from(this.#random(8)).readBigUInt64BE(),
     })
     const store = await transaction.settings()
-    store.initialise({ ...settings, ...(name === undefined ? {} : { name }) }, key && firstKeys(key.publicKey))
+    store.initialise(
+      { ...settings, ...(name === undefined ? {} : { name }) },
+      key && firstKeys(key.publicKey),
+    )
     if (init !== undefined) await transaction.locked(init)
     const id = await transaction.commit()
     return new Database(this.#core as DatabaseCore, id, identity)
@@ -137,7 +145,11 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
    *
    * @param only the database they have to belong to
    */
-  async ingest(entries: readonly Uint8Array[], only?: DatabaseId, signal?: AbortSignal): Promise<IngestResult> {
+  async ingest(
+    entries: readonly Uint8Array[],
+    only?: DatabaseId,
+    signal?: AbortSignal,
+  ): Promise<IngestResult> {
     const checked = await this.check(entries, signal)
     const options = { weight: entries.length, ...(signal === undefined ? {} : { signal }) }
     return await this.#core.write((batch) => this.#core.admit(batch, checked, only), options)

@@ -3,6 +3,7 @@ import type { AuthState } from './auth/auth-state.ts'
 import { nextHeight, readStrategy, storeStrategy } from './auth/height-strategy.ts'
 import { Doc, mergeDocs } from './crdt/doc.ts'
 import { decodeDoc } from './crdt/doc-json.ts'
+import type { DatabaseCore, WriterIdentity } from './database-core.ts'
 import { DocumentError } from './document-error.ts'
 import {
   type Entry,
@@ -16,7 +17,6 @@ import { sealEntry } from './entry/entry-encoder.ts'
 import type { DatabaseId, EntryId } from './entry/entry-id.ts'
 import { encodeMetadata } from './entry/entry-metadata.ts'
 import { keyClaim, noKey } from './entry/sig-key.ts'
-import type { DatabaseCore, WriterIdentity } from './database-core.ts'
 import type { Lineage } from './history/lineage.ts'
 import type { StateLease } from './state/store-states.ts'
 import type { StateType } from './state/store-type.ts'
@@ -94,7 +94,9 @@ export class Transaction implements Disposable {
   /** The settings. Writing them needs an admin. */
   async settings(): Promise<SettingsStore> {
     this.#assertUnlocked(settingsStore)
-    this.#settings ??= StagedDoc.open(this.#access(settingsStore, new Doc())).then((doc) => new SettingsStore(doc))
+    this.#settings ??= StagedDoc.open(this.#access(settingsStore, new Doc())).then(
+      (doc) => new SettingsStore(doc),
+    )
     return await this.#settings
   }
 
@@ -195,7 +197,8 @@ export class Transaction implements Disposable {
     const { core, start, identity, entropy } = this.#options
     const { database, tips, lineage, settings } = start
     const settingsData = payloads.get(settingsStore)
-    const settingsDoc = settingsData === undefined ? settings.doc : mergeDocs(settings.doc, decodeDoc(settingsData))
+    const settingsDoc =
+      settingsData === undefined ? settings.doc : mergeDocs(settings.doc, decodeDoc(settingsData))
     const strategy = readStrategy(settingsDoc, 'height_strategy') ?? 'incremental'
     const heights = tips.map((tip) => batch.entry(tip)!.entry.height)
     const now = core.now()
@@ -241,7 +244,8 @@ export class Transaction implements Disposable {
   }
 
   #assertOpen(writing: boolean): void {
-    if (this.#over) throw new DocumentError('document/transaction-over', 'the transaction is over; begin another one')
+    if (this.#over)
+      throw new DocumentError('document/transaction-over', 'the transaction is over; begin another one')
     if (writing && !this.#options.writable)
       throw new DocumentError('document/read-only', 'this is a view; write in a transaction')
   }
@@ -249,7 +253,10 @@ export class Transaction implements Disposable {
   #assertUnlocked(name: string): void {
     this.#assertOpen(false)
     if (this.#locked)
-      throw new DocumentError('document/store-reserved', `${name} cannot be opened while the database is being made`)
+      throw new DocumentError(
+        'document/store-reserved',
+        `${name} cannot be opened while the database is being made`,
+      )
   }
 }
 

@@ -41,7 +41,8 @@ export function readAuth(settings: Doc): AuthSettings {
   const keys = new Map<PublicKey, Grant>()
   for (const [key, record] of childrenOf(auth.get('keys'))) {
     const grant = attempt(() => readGrant(record))
-    if (grant !== undefined && attempt(() => parsePublicKey(key)) !== undefined) keys.set(key as PublicKey, grant)
+    if (grant !== undefined && attempt(() => parsePublicKey(key)) !== undefined)
+      keys.set(key as PublicKey, grant)
   }
   const delegations = new Map<DatabaseId, Delegation>()
   for (const [tree, record] of childrenOf(auth.get('delegations'))) {
@@ -76,12 +77,17 @@ export function assertRecords(change: Doc): void {
 
 export function grantDoc({ permission, status, name }: Grant): Doc {
   const label = name === undefined ? {} : { name }
-  const fields = { ...label, permissions: permissionDoc(permission), status: status === 'active' ? 'Active' : 'Revoked' }
+  const fields = {
+    ...label,
+    permissions: permissionDoc(permission),
+    status: status === 'active' ? 'Active' : 'Revoked',
+  }
   return Doc.from(fields, { atomic: true })
 }
 
 export function delegationDoc(tree: DatabaseId, { bounds: { max, min }, tips }: Delegation): Doc {
-  const bounds = min === undefined ? { max: permissionDoc(max) } : { max: permissionDoc(max), min: permissionDoc(min) }
+  const bounds =
+    min === undefined ? { max: permissionDoc(max) } : { max: permissionDoc(max), min: permissionDoc(min) }
   const list = Object.fromEntries(sortedIds(tips).map((tip, i) => [String(i), tip]))
   return Doc.from({ permission_bounds: bounds, tree: { root: tree, tips: list } }, { atomic: true })
 }
@@ -100,7 +106,8 @@ function assertRecord(record: DocValue, read: (doc: Doc) => unknown): void {
 function readGrant(record: DocValue): Grant {
   if (!(record instanceof Doc)) throw bad('a grant is no document')
   const status = record.get('status')
-  if (status !== 'Active' && status !== 'Revoked') throw bad('the status of a key is neither Active nor Revoked')
+  if (status !== 'Active' && status !== 'Revoked')
+    throw bad('the status of a key is neither Active nor Revoked')
   const name = record.get('name')
   if (name !== undefined && typeof name !== 'string') throw bad('the name of a key is no text')
   const permission = readPermission(record.get('permissions'))
@@ -125,7 +132,8 @@ function readPermission(value: DocValue | undefined): Permission {
   const type = value.get('type')
   if (type === 'Read') return { type: 'read' }
   const priority = value.get('priority')
-  if ((type !== 'Write' && type !== 'Admin') || !isPriority(priority)) throw bad('a permission is not readable')
+  if ((type !== 'Write' && type !== 'Admin') || !isPriority(priority))
+    throw bad('a permission is not readable')
   return { type: type === 'Write' ? 'write' : 'admin', priority }
 }
 

@@ -6,8 +6,8 @@ import { storeDag, treeDag } from '../history/dag.ts'
 import { closure } from '../history/walk.ts'
 import type { DocumentView } from '../storage/document-storage.ts'
 import { type AuthSettings, noAuth, readAuth } from './auth-settings.ts'
-import { authorityOf, type AuthorityChange, authorityChanges } from './authority.ts'
-import { type Settled, type SettingsNode, settledKey, settleRevocations } from './revocation.ts'
+import { type AuthorityChange, authorityChanges, authorityOf } from './authority.ts'
+import { type SettingsNode, type Settled, settledKey, settleRevocations } from './revocation.ts'
 
 /** The settings of a database as of some store tips of `_settings`, with what follows from them. */
 export interface AuthState {
@@ -80,7 +80,10 @@ export class AuthStates {
     for (const { authority, kind } of node.changes)
       if (kind === 'granted') grants.set(authority, [...(grants.get(authority) ?? []), id])
     const revoked = node.changes.filter(({ kind }) => kind === 'revoked')
-    const effective = [...before.settled.effective, ...revoked.map(({ authority }) => ({ authority, by: id }))]
+    const effective = [
+      ...before.settled.effective,
+      ...revoked.map(({ authority }) => ({ authority, by: id })),
+    ]
     const key = settledKey(effective, before.settled.void)
     const settled = { effective, void: before.settled.void, grants, key }
     return { tips: [id], doc, auth: readAuth(doc), settled }

@@ -26,7 +26,8 @@ export function findClaims(
     const tips = view.tips(tree)
     if (tips.length === 0) continue
     const other = auth.at(view, tree, lineages.at(view, tree, tips).tips(settingsStore))
-    if (other.auth.keys.has(key)) claims.push({ kind: 'delegation', path: [{ tree, tips }], hint: { pubkey: key } })
+    if (other.auth.keys.has(key))
+      claims.push({ kind: 'delegation', path: [{ tree, tips }], hint: { pubkey: key } })
   }
   const found = claims.flatMap((claim) => {
     const resolution = resolver.resolve(view, settings, claim)

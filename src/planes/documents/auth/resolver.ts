@@ -1,5 +1,5 @@
-import { maxDelegationSteps, maxDelegationTips } from '../document-limits.ts'
 import { DocumentError } from '../document-error.ts'
+import { maxDelegationSteps, maxDelegationTips } from '../document-limits.ts'
 import { settingsStore } from '../entry/entry.ts'
 import type { DatabaseId, EntryId } from '../entry/entry-id.ts'
 import type { PublicKey } from '../entry/key-pair.ts'
@@ -42,7 +42,8 @@ export class Resolver {
     if (claim.kind === 'direct') return direct(settings, claim.hint, undefined)
     const { path, hint } = claim
     if (path.length === 0) return refused('the delegation path is empty')
-    if (path.length > maxDelegationSteps) return refused(`the delegation path has more than ${maxDelegationSteps} steps`)
+    if (path.length > maxDelegationSteps)
+      return refused(`the delegation path has more than ${maxDelegationSteps} steps`)
     if (hint.isGlobal === true) return refused('a global grant is not delegated')
     let at = settings
     let bounds: PermissionBounds | undefined
@@ -59,12 +60,14 @@ export class Resolver {
     const delegation = settings.delegations.get(tree)
     if (delegation === undefined) return refused(`the database ${tree} is not delegated to`)
     if (tips.length === 0) return refused('a delegation step claims no tips')
-    if (tips.length > maxDelegationTips) return refused(`a delegation step claims more than ${maxDelegationTips} tips`)
+    if (tips.length > maxDelegationTips)
+      return refused(`a delegation step claims more than ${maxDelegationTips} tips`)
     const unverified = tips.filter((tip) => view.status(tip) !== 'verified')
     if (unverified.length > 0) return this.#wanting(view, tree, unverified)
     try {
       const floor = reachability(view, tree, tips, delegation.tips)
-      if (floor.kind === 'unreachable') return refused('the claimed tips are older than the delegation allows')
+      if (floor.kind === 'unreachable')
+        return refused('the claimed tips are older than the delegation allows')
       if (floor.kind === 'indeterminate') return this.#wanting(view, tree, floor.missing)
     } catch (error) {
       if (error instanceof DocumentError) return refused(error.message)

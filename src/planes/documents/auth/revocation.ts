@@ -79,7 +79,10 @@ export function settleRevocations(
 
 export function settledKey(effective: readonly Revocation[], voided: ReadonlySet<EntryId>): string {
   if (effective.length === 0) return ''
-  return JSON.stringify([effective.map(({ authority, by }) => `${authority} ${by}`).sort(), sortedIds(voided)])
+  return JSON.stringify([
+    effective.map(({ authority, by }) => `${authority} ${by}`).sort(),
+    sortedIds(voided),
+  ])
 }
 
 function decide(

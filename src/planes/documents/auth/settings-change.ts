@@ -1,6 +1,13 @@
 import { Doc, mergeDocs } from '../crdt/doc.ts'
 import { DocumentError } from '../document-error.ts'
-import { type AuthSettings, assertRecords, type Delegation, type Grant, isProtected, readAuth } from './auth-settings.ts'
+import {
+  type AuthSettings,
+  assertRecords,
+  type Delegation,
+  type Grant,
+  isProtected,
+  readAuth,
+} from './auth-settings.ts'
 import { readStrategy } from './height-strategy.ts'
 import { canAdmin, covers, type Permission } from './permission.ts'
 
@@ -39,8 +46,10 @@ export function assertMayChange(own: Permission, { before, after }: SettingsChan
   if (!canAdmin(own)) throw denied('only an admin changes settings')
   const grant = (had: Grant | undefined, has: Grant | undefined, what: string) => {
     if (sameGrant(had, has)) return
-    if (had !== undefined && !covers(own, had.permission)) throw denied(`${what} is stronger than its changer`)
-    if (has !== undefined && !covers(own, has.permission)) throw denied(`${what} would be stronger than its changer`)
+    if (had !== undefined && !covers(own, had.permission))
+      throw denied(`${what} is stronger than its changer`)
+    if (has !== undefined && !covers(own, has.permission))
+      throw denied(`${what} would be stronger than its changer`)
   }
   for (const key of new Set([...before.keys.keys(), ...after.keys.keys()]))
     grant(before.keys.get(key), after.keys.get(key), `the key ${key}`)

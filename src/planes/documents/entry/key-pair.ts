@@ -58,7 +58,7 @@ export class KeyPair {
   }
 }
 
-export function publicKeyText(bytes: Uint8Array): PublicKey {
+function publicKeyText(bytes: Uint8Array): PublicKey {
   if (bytes.length !== keyBytes) throw badKey(`a public key has ${keyBytes} bytes, not ${bytes.length}`)
   return (scheme + Buffer.from(bytes.buffer, bytes.byteOffset, keyBytes).toString('base64')) as PublicKey
 }

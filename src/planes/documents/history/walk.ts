@@ -4,7 +4,7 @@ import { nodeOf } from './dag.ts'
 import { Heap } from './heap.ts'
 
 /** The canonical order: height, then id bytes. Parents come before their children. */
-export function compareNodes(a: DagNode, b: DagNode): number {
+function compareNodes(a: DagNode, b: DagNode): number {
   return a.height - b.height || compareIds(a.id, b.id)
 }
 

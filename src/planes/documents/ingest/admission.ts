@@ -71,16 +71,23 @@ export class Admission {
     const { sealed } = signed
     const { id } = sealed
     const database = databaseOf(sealed)
-    if (only !== undefined && database !== only) return this.#refuse(id, 'document/foreign', 'it belongs to another database')
+    if (only !== undefined && database !== only)
+      return this.#refuse(id, 'document/foreign', 'it belongs to another database')
     if (this.#verified.has(id) || this.#batch.status(id) !== undefined) return { kind: 'duplicate', id }
     if (database !== id && !this.#isVerified(database))
       return this.#refuse(id, 'document/unknown-database', 'the root of its database is not here')
     const missing = sealed.entry.parents.filter((parent) => !this.#isVerified(parent))
-    if (missing.some((parent) => this.#parts.refused.has(parent) || this.#batch.status(parent) === 'failed')) {
+    if (
+      missing.some((parent) => this.#parts.refused.has(parent) || this.#batch.status(parent) === 'failed')
+    ) {
       this.#parts.refused.add(id)
       return this.#refuse(id, 'document/parent-refused', 'a parent of it was refused')
     }
-    if (missing.length > 0) return this.#hold(signed, missing.map((parent) => ({ database, id: parent })))
+    if (missing.length > 0)
+      return this.#hold(
+        signed,
+        missing.map((parent) => ({ database, id: parent })),
+      )
     const verdict = this.#parts.judge.judge(this.#batch, signed)
     if (verdict.kind === 'wanting') return this.#hold(signed, verdict.wants)
     if (verdict.kind === 'invalid') {
@@ -128,10 +135,16 @@ export class Admission {
       if (held === undefined || held.status !== 'unverified') continue
       const missing = held.sealed.entry.parents.filter((parent) => !this.#isVerified(parent))
       if (missing.length > 0) {
-        this.#batch.setWants(id, missing.map((parent) => ({ database: held.database, id: parent })))
+        this.#batch.setWants(
+          id,
+          missing.map((parent) => ({ database: held.database, id: parent })),
+        )
         continue
       }
-      const verdict = this.#parts.judge.judge(this.#batch, { sealed: held.sealed, signer: this.#signers.get(id) })
+      const verdict = this.#parts.judge.judge(this.#batch, {
+        sealed: held.sealed,
+        signer: this.#signers.get(id),
+      })
       if (verdict.kind === 'wanting') this.#batch.setWants(id, verdict.wants)
       else if (verdict.kind === 'invalid') {
         if (isFinal(verdict.error)) this.#fail(id)

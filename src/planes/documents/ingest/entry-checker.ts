@@ -4,8 +4,8 @@ import type { SealedEntry } from '../entry/entry.ts'
 import { openEntry } from '../entry/entry-decoder.ts'
 import type { EntryId } from '../entry/entry-id.ts'
 import type { PublicKey } from '../entry/key-pair.ts'
-import { assertReferences, type Signed } from './judge.ts'
 import type { IngestOutcome } from './ingest-result.ts'
+import { assertReferences, type Signed } from './judge.ts'
 import { type SignatureVerifier, signatureOf } from './signature-verifier.ts'
 
 /** An entry that passed every check that needs no database, or why it did not. */

@@ -1,9 +1,9 @@
-import { type AuthState, settingsDelta } from '../auth/auth-state.ts'
 import { isProtected, noAuth } from '../auth/auth-settings.ts'
+import { type AuthState, settingsDelta } from '../auth/auth-state.ts'
 import { nextHeight, readStrategy, storeStrategy } from '../auth/height-strategy.ts'
 import { canWrite } from '../auth/permission.ts'
 import { applyChange, assertMayChange, type SettingsChange } from '../auth/settings-change.ts'
-import { Doc, mergeDocs } from '../crdt/doc.ts'
+import { type Doc, mergeDocs } from '../crdt/doc.ts'
 import { decodeDoc } from '../crdt/doc-json.ts'
 import { DocumentError, type DocumentErrorCode } from '../document-error.ts'
 import type { DocumentLimits } from '../document-limits.ts'
@@ -59,7 +59,8 @@ export class Judge {
       if (!isRoot(sealed.entry)) this.#assertParents(view, database, sealed.entry)
       const lineage = this.#history.lineages.at(view, database, sealed.entry.parents)
       const settings = this.#pinned(view, database, sealed.entry, lineage)
-      const change = storeNode(sealed.entry, settingsStore) && applyChange(settings.doc, settingsDelta(sealed))
+      const change =
+        storeNode(sealed.entry, settingsStore) && applyChange(settings.doc, settingsDelta(sealed))
       this.#assertStores(sealed.entry, lineage)
       this.#assertHeights(view, database, sealed.entry, lineage, settings, change)
       const wants = this.#authorize(view, signed, settings, change)
@@ -92,7 +93,10 @@ export class Judge {
   #assertStores(entry: Entry, lineage: Lineage): void {
     for (const { name, parents } of entry.stores)
       if (!sameIds(parents, lineage.tips(name)))
-        throw refuse('document/bad-parents', `it does not build on the tips of the store ${name} as of its parents`)
+        throw refuse(
+          'document/bad-parents',
+          `it does not build on the tips of the store ${name} as of its parents`,
+        )
     const added = entry.stores.filter(({ name }) => lineage.head(name) === undefined)
     if (lineage.size + added.length > this.#limits.maxStores)
       throw refuse('document/too-large', `the database would have more than ${this.#limits.maxStores} stores`)
@@ -171,8 +175,11 @@ export class Judge {
     const resolution = this.#history.resolver.resolve(view, auth, key)
     if (resolution.kind === 'wanting') return resolution.wants
     if (resolution.kind === 'refused') throw refuse('document/permission-denied', resolution.why)
-    const genuine = resolution.candidates.filter(({ pubkey }) => pubkey === signer || isSignedBy(sealed, pubkey))
-    if (genuine.length === 0) throw refuse('document/bad-signature', 'its signature is not of the key it names')
+    const genuine = resolution.candidates.filter(
+      ({ pubkey }) => pubkey === signer || isSignedBy(sealed, pubkey),
+    )
+    if (genuine.length === 0)
+      throw refuse('document/bad-signature', 'its signature is not of the key it names')
     const errors = genuine.map(({ permission }) => {
       try {
         if (change !== undefined) assertMayChange(permission, first ? { ...change, before: noAuth } : change)
@@ -196,7 +203,9 @@ export function assertReferences({ root, parents, stores }: Entry): void {
 
 function isSignedBy({ entry, signingBytes }: SealedEntry, pubkey: PublicKey): boolean {
   const signature = Buffer.from(entry.sig.signature ?? '', 'base64')
-  return signature.toString('base64') === entry.sig.signature && verifySignature(pubkey, signingBytes, signature)
+  return (
+    signature.toString('base64') === entry.sig.signature && verifySignature(pubkey, signingBytes, signature)
+  )
 }
 
 function sameIds(a: readonly EntryId[], b: readonly EntryId[]): boolean {

@@ -70,6 +70,8 @@ export class MemoryDocumentStorage implements DocumentStorage<DocumentBatch> {
 class MemoryBatch implements DocumentBatch {
   readonly #entries = new Map<EntryId, MemoryEntry>()
   readonly #databases = new Map<DatabaseId, MemoryDatabase>()
+  /** Held entries by what they wait for. */
+  readonly #waiting = new Map<EntryId, Set<EntryId>>()
   readonly #lineages = new Map<EntryId, Uint8Array>()
   readonly #states = new Map<string, MemoryState[]>()
   readonly #values = new Map<string, string>()
@@ -145,8 +147,7 @@ class MemoryBatch implements DocumentBatch {
   }
 
   waitingFor(id: EntryId): readonly EntryId[] {
-    const waiting = [...this.#entries].filter(([, { wants }]) => wants.some((want) => want.id === id))
-    return waiting.map(([child]) => child)
+    return [...(this.#waiting.get(id) ?? [])]
   }
 
   lineage(id: EntryId): Uint8Array | undefined {
@@ -189,15 +190,14 @@ class MemoryBatch implements DocumentBatch {
     const held = this.#entries.get(id)
     if (held === undefined) return
     const before = held.wants
-    held.wants = wants
-    this.#undo.push(() => {
-      held.wants = before
-    })
+    this.#replaceWants(held, wants)
+    this.#undo.push(() => this.#replaceWants(held, before))
   }
 
   drop(id: EntryId): void {
     const held = this.#entries.get(id)
     if (held === undefined || held.status === 'verified') return
+    this.setWants(id, [])
     this.#entries.delete(id)
     this.#undo.push(() => this.#entries.set(id, held))
   }
@@ -254,6 +254,17 @@ class MemoryBatch implements DocumentBatch {
       for (const parent of replaced) tips.add(parent)
       order.splice(order.indexOf(sealed), 1)
     })
+  }
+
+  #replaceWants(held: MemoryEntry, wants: readonly Want[]): void {
+    const { id } = held.sealed
+    for (const want of held.wants) {
+      const children = this.#waiting.get(want.id)
+      children?.delete(id)
+      if (children?.size === 0) this.#waiting.delete(want.id)
+    }
+    for (const want of wants) this.#waiting.set(want.id, (this.#waiting.get(want.id) ?? new Set()).add(id))
+    held.wants = wants
   }
 
   *#wants(): Generator<Want> {

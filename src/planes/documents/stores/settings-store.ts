@@ -1,4 +1,11 @@
-import { type AuthSettings, type Delegation, delegationDoc, type Grant, grantDoc, readAuth } from '../auth/auth-settings.ts'
+import {
+  type AuthSettings,
+  type Delegation,
+  delegationDoc,
+  type Grant,
+  grantDoc,
+  readAuth,
+} from '../auth/auth-settings.ts'
 import { encodeStrategy, type HeightStrategy, readStrategy } from '../auth/height-strategy.ts'
 import { Doc, deleted, type LiveValue, type PlainValue, toValue } from '../crdt/doc.ts'
 import { DocumentError } from '../document-error.ts'

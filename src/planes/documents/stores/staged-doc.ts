@@ -1,4 +1,14 @@
-import { Doc, type DocValue, deleted, delta, List, type ListItem, type LiveValue, mergeDocs, mergeValues } from '../crdt/doc.ts'
+import {
+  Doc,
+  type DocValue,
+  deleted,
+  delta,
+  List,
+  type ListItem,
+  type LiveValue,
+  mergeDocs,
+  mergeValues,
+} from '../crdt/doc.ts'
 import { encodeDoc } from '../crdt/doc-json.ts'
 import { docState } from '../state/store-type.ts'
 import type { StoreAccess } from './store-kind.ts'

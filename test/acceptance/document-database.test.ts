@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { createWorkerSignatureVerifier } from '../../src/planes/documents/ingest/signature-verifier.workers.ts'
+import { Instance } from '../../src/planes/documents/instance.ts'
+import { MemoryDocumentStorage } from '../../src/planes/documents/storage/document-storage.memory.ts'
+import { createSqliteDocumentStorage } from '../../src/planes/documents/storage/document-storage.sqlite.ts'
+import { docStore } from '../../src/planes/documents/stores/doc-store.ts'
+import { table } from '../../src/planes/documents/stores/table.ts'
+import { createSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
+import {
+  copy,
+  entriesOf,
+  keyNumber,
+  kinds,
+  newInstance,
+  notes,
+  opened,
+  put,
+} from '../helpers/document-world.ts'
+import { temporaryFolder } from '../helpers/temporary-folder.ts'
+
+const alice = keyNumber(1)
+const refused = (code: string) => ({ name: 'DocumentError', code })
+const rows = table({ parse: (json) => json as { readonly title: string } })
+
+describe('databases', () => {
+  it('D-9 two databases with equal settings by one key are two', async () => {
+    await using instance = await newInstance()
+    const [one, two] = [
+      await instance.createDatabase({ key: alice, name: 'x' }),
+      await instance.createDatabase({ key: alice, name: 'x' }),
+    ]
+    assert.notEqual(one.id, two.id)
+    assert.equal((await instance.databases()).length, 2)
+  })
+
+  it('D-42 the creator is its admin with priority 0, and nobody brings other keys', async () => {
+    await using instance = await newInstance()
+    const database = await instance.createDatabase({ key: alice, name: 'x', settings: { colour: 'red' } })
+    const { keys } = await database.auth()
+    assert.deepEqual(
+      [...keys],
+      [[alice.publicKey, { permission: { type: 'admin', priority: 0 }, status: 'active' }]],
+    )
+    const settings = { auth: {} }
+    await assert.rejects(instance.createDatabase({ key: alice, settings }), refused('document/bad-settings'))
+    const [name, colour] = await database.read(async (view) => {
+      const store = await view.settings()
+      return [store.name, store.get('colour')]
+    })
+    assert.deepEqual([name, colour], ['x', 'red'])
+  })
+
+  it('D-41 changes to several stores are seen together, failing work writes nothing, and a commit is the last', async () => {
+    await using instance = await newInstance()
+    const database = await instance.createDatabase({ key: alice })
+    await database.transact(async (tx) => {
+      const doc = await tx.getStore('notes', docStore)
+      const list = await tx.getStore('rows', rows)
+      doc.set('a', 1)
+      list.set('r', { title: 'first' })
+      assert.equal(doc.get('a'), 1)
+      assert.deepEqual(await notes(database), {})
+    })
+    assert.equal(await database.count(), 2)
+    const failing = database.transact(async (tx) => {
+      const doc = await tx.getStore('notes', docStore)
+      doc.set('a', 2)
+      throw new Error('no')
+    })
+    await assert.rejects(failing, /no/)
+    assert.deepEqual(await notes(database), { a: 1 })
+    assert.equal(await database.count(), 2)
+    const tx = await database.begin()
+    const doc = await tx.getStore('notes', docStore)
+    doc.set('a', 3)
+    await tx.commit()
+    await assert.rejects(tx.commit(), refused('document/transaction-over'))
+    assert.throws(() => doc.set('a', 4), refused('document/transaction-over'))
+    assert.throws(() => doc.get('a'), refused('document/transaction-over'))
+    assert.deepEqual(await notes(database), { a: 3 })
+  })
+
+  it('an empty commit makes an entry too', async () => {
+    await using instance = await newInstance()
+    const database = await instance.createDatabase({ key: alice })
+    const id = await database.transact(() => {})
+    assert.deepEqual((await database.entry(id)).entry.stores, [])
+    assert.deepEqual(await database.tips(), [id])
+  })
+
+  it('D-18 a transaction builds on known entries of its own database, and on at least one', async () => {
+    await using instance = await newInstance()
+    const [one, two] = [
+      await instance.createDatabase({ key: alice }),
+      await instance.createDatabase({ key: alice }),
+    ]
+    await assert.rejects(one.begin({ tips: [] }), refused('document/bad-parents'))
+    await assert.rejects(one.begin({ tips: [two.id] }), refused('document/foreign'))
+    await using other = await newInstance()
+    const elsewhere = await other.createDatabase({ key: alice })
+    await assert.rejects(one.begin({ tips: [elsewhere.id] }), refused('document/unknown-entry'))
+    await assert.rejects(instance.database(elsewhere.id), refused('document/unknown-database'))
+    await assert.rejects(one.entry(two.id), refused('document/foreign'))
+  })
+
+  it('D-24 entries of one database are not seen through another', async () => {
+    await using instance = await newInstance()
+    const [one, two] = [
+      await instance.createDatabase({ key: alice }),
+      await instance.createDatabase({ key: alice }),
+    ]
+    const id = await put(two, 'k', 'v')
+    await assert.rejects(one.entry(id), refused('document/foreign'))
+    assert.deepEqual(
+      (await entriesOf(one)).map((entry) => entry.id),
+      [one.id],
+    )
+  })
+
+  it('D-33 D-34 concurrent writes of one key come to one value everywhere, of different keys to both', async () => {
+    await using first = await newInstance()
+    await using second = await newInstance()
+    const here = await first.createDatabase({ key: alice })
+    await copy(here, second)
+    const there = await opened(second, here.id, alice)
+    await put(here, 'same', 'here')
+    await put(here, 'only here', 'x')
+    await put(there, 'same', 'there')
+    await put(there, 'only there', 'y')
+    await copy(here, second)
+    await copy(there, first)
+    const [left, right] = [await notes(here), await notes(there)]
+    assert.deepEqual(left, right)
+    assert.deepEqual(await here.tips(), await there.tips())
+    assert.equal((await here.tips()).length, 2)
+    assert.ok(left.same === 'here' || left.same === 'there')
+    assert.deepEqual(Object.keys(left).sort(), ['only here', 'only there', 'same'])
+    await put(here, 'joined', 'z')
+    assert.equal((await here.tips()).length, 1)
+  })
+
+  it('D-35 a store that two peers made on their own holds what both wrote', async () => {
+    await using first = await newInstance()
+    await using second = await newInstance()
+    const here = await first.createDatabase({ key: alice })
+    await copy(here, second)
+    const there = await opened(second, here.id, alice)
+    await put(here, 'a', '1')
+    await put(there, 'b', '2')
+    await copy(there, first)
+    assert.deepEqual(await notes(here), { a: '1', b: '2' })
+    await put(here, 'c', '3')
+    assert.deepEqual(await notes(here), { a: '1', b: '2', c: '3' })
+  })
+
+  it('D-16 the past reads as it was', async () => {
+    await using instance = await newInstance()
+    const database = await instance.createDatabase({ key: alice })
+    const first = await put(database, 'k', '1')
+    const second = await put(database, 'k', '2')
+    await put(database, 'k', '3')
+    assert.deepEqual(await notes(database, [database.id]), {})
+    assert.deepEqual(await notes(database, [first]), { k: '1' })
+    assert.deepEqual(await notes(database, [second]), { k: '2' })
+    assert.deepEqual(await notes(database), { k: '3' })
+  })
+
+  it('D-17 a transaction on older tips builds on the tips its stores had there', async () => {
+    await using instance = await newInstance()
+    const database = await instance.createDatabase({ key: alice })
+    const first = await put(database, 'k', '1')
+    await put(database, 'k', '2')
+    const fork = await put(database, 'fork', 'x', [first])
+    const { entry } = await database.entry(fork)
+    assert.deepEqual(entry.parents, [first])
+    assert.deepEqual(entry.stores.find(({ name }) => name === 'notes')!.parents, [first])
+    assert.deepEqual(await notes(database, [fork]), { k: '1', fork: 'x' })
+    assert.equal((await database.tips()).length, 2)
+  })
+})
+
+describe('received entries', () => {
+  it('D-57 D-93 arrive in any order and are all read in the end, checked by worker threads as by this one', async () => {
+    await using writer = await newInstance()
+    const database = await writer.createDatabase({ key: alice })
+    for (let i = 0; i < 20; i++) await put(database, `k${i % 7}`, `${i}`)
+    const entries = await entriesOf(database)
+    const [root, ...rest] = entries
+    await using reader = await newInstance({ verifier: createWorkerSignatureVerifier({ workers: 1 }) })
+    assert.deepEqual(await kinds(reader, root!), ['verified'])
+    for (const entry of rest.toReversed().slice(0, -1)) assert.deepEqual(await kinds(reader, entry), ['held'])
+    const there = await opened(reader, database.id)
+    assert.deepEqual(await notes(there), {})
+    assert.equal(await there.count(), 1)
+    const { outcomes, released, advances } = await reader.ingest([rest[0]!.bytes])
+    assert.deepEqual(outcomes, [{ kind: 'verified', id: rest[0]!.id }])
+    assert.equal(released.length, 19)
+    assert.deepEqual(advances, [{ database: database.id, before: [root!.id], after: await database.tips() }])
+    assert.deepEqual(await notes(there), await notes(database))
+    assert.deepEqual(await kinds(reader, ...entries.slice(0, 2)), ['duplicate', 'duplicate'])
+  })
+
+  it('D-14 the root may come with everything else, in one call, in any order', async () => {
+    await using writer = await newInstance()
+    const database = await writer.createDatabase({ key: alice })
+    for (let i = 0; i < 5; i++) await put(database, 'k', `${i}`)
+    const entries = await entriesOf(database)
+    await using reader = await newInstance()
+    const seen = await kinds(reader, ...entries.toReversed())
+    assert.deepEqual(new Set(seen), new Set(['verified']))
+    assert.deepEqual(await notes(await opened(reader, database.id)), { k: '4' })
+  })
+})
+
+describe('on SQLite', () => {
+  it('K1 D-57 D-73 a database is the same after it was closed and opened again, and so is the device', async () => {
+    await using folder = await temporaryFolder()
+    const open = async () => {
+      await using opening = new AsyncDisposableStack()
+      const store = opening.use(await createSqliteStore({ dir: folder.path }))
+      const storage = await createSqliteDocumentStorage({ store })
+      const instance = opening.use(await newInstance({ storage }))
+      const stack = opening.move()
+      return { instance, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+    }
+    let device: string
+    let tips: readonly string[]
+    let id: Awaited<ReturnType<Instance['createDatabase']>>['id']
+    {
+      await using world = await open()
+      device = world.instance.id
+      const database = await world.instance.createDatabase({ key: alice })
+      id = database.id
+      for (let i = 0; i < 30; i++) await put(database, `k${i}`, `${i}`)
+      tips = await database.tips()
+    }
+    await using world = await open()
+    assert.equal(world.instance.id, device)
+    const database = await opened(world.instance, id, alice)
+    assert.deepEqual(await database.tips(), tips)
+    assert.equal(Object.keys(await notes(database)).length, 30)
+    await put(database, 'more', 'x')
+    assert.equal((await notes(database)).more, 'x')
+  })
+
+  it('D-73 an instance is made once, opened by who knows it, and keeps its key', async () => {
+    const storage = new MemoryDocumentStorage()
+    await assert.rejects(newInstance({ storage, mode: 'open' }), refused('document/instance'))
+    await using made = await newInstance({ storage, mode: 'create' })
+    await assert.rejects(newInstance({ storage, mode: 'create' }), refused('document/instance'))
+    await using again = await newInstance({ storage, mode: 'open' })
+    assert.equal(again.id, made.id)
+    const system = await made.systemDatabase('_sync')
+    assert.equal((await made.systemDatabase('_sync')).id, system.id)
+    await using third = await Instance.open({
+      storage,
+      verifier: createWorkerSignatureVerifier({ workers: 1 }),
+    })
+    assert.equal(third.system('_sync'), system.id)
+  })
+})
