@@ -35,12 +35,21 @@ const poolSize = 20
 export function postgresServer(): PostgresServer {
   let running: Promise<RunningServer> | undefined
   let databases = 0
-  after(async () => (await running)?.stop())
+  const open = new Set<TestDatabase>()
+  after(async () => {
+    // Those that a whole file shares are disposed of by nobody else.
+    for (const database of open) await database[Symbol.asyncDispose]()
+    await (await running)?.stop()
+  })
   return {
     async database() {
       running ??= startServer()
       const { url } = await running
-      return createDatabase(url, `syncline_test_${process.pid}_${++databases}`)
+      const database = await createDatabase(url, `syncline_test_${process.pid}_${++databases}`, () =>
+        open.delete(database),
+      )
+      open.add(database)
+      return database
     },
   }
 }
@@ -79,7 +88,7 @@ async function startServer(): Promise<RunningServer> {
   }
 }
 
-async function createDatabase(serverUrl: string, name: string): Promise<TestDatabase> {
+async function createDatabase(serverUrl: string, name: string, onDisposed: () => void): Promise<TestDatabase> {
   await command(serverUrl, `create database ${name}`)
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
@@ -96,6 +105,7 @@ async function createDatabase(serverUrl: string, name: string): Promise<TestData
     pool: openPool(),
     openPool,
     async [Symbol.asyncDispose]() {
+      onDisposed()
       await Promise.all(pools.map((pool) => (pool.ended ? undefined : pool.end())))
       await command(serverUrl, `drop database ${name} with (force)`)
     },

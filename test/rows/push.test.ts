@@ -1,30 +1,554 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { BundleHasher } from '../../src/planes/rows/wire/bundle-hash.ts'
+import { parseJson } from '../../src/planes/rows/wire/json-text.ts'
 import { postgresServer } from '../helpers/postgres-server.ts'
-import { connected, expectOk, push, rowsServer } from '../helpers/rows-server.ts'
+import {
+  type Answer,
+  connected,
+  type Device,
+  expectOk,
+  type PushedRow,
+  push,
+  type RowsServer,
+  rowsServer,
+  stage,
+  wireRow,
+} from '../helpers/rows-server.ts'
 
 const postgres = postgresServer()
-const user = (name: string) => ({ name, email: `${name}@example.com` })
+let server: RowsServer
+before(async () => {
+  server = await rowsServer(postgres)
+})
 
-describe('a push', () => {
-  it('R-34 becomes a bundle that is read back as it was stored, with its hash', async () => {
-    await using server = await rowsServer(postgres)
-    const device = await connected(server.device('ann', 'a'))
-    const id = randomUUID()
-    const { body: committed } = expectOk(
-      await push(device, 1, [{ table: 'users', key: id, payload: user('ada') }]),
+let users = 0
+const freshUser = () => `user ${++users}`
+const fresh = (): Promise<Device> => connected(server.device(freshUser(), 'a'))
+const user = (name: string) => ({ name, email: `${name}@example.com` })
+const insertOf = (key: string = randomUUID()): PushedRow => ({ table: 'users', key, payload: user('ada') })
+const sql = async (text: string, ...values: unknown[]) =>
+  (await server.database.pool.query(text, values)).rows
+const latest = async (device: Device): Promise<number> =>
+  (await device.get('/sync/pull?max_bundles=1')).body.stable_bundle_seq
+const refusal = ({ status, body }: Answer) => [status, body?.error]
+const create = (device: Device, source_bundle_id: number, planned_row_count = 1, more = {}) =>
+  device.post('/sync/push-sessions', { source_bundle_id, planned_row_count, ...more })
+const chunk = (device: Device, id: string, start_row_ordinal: number, rows: readonly unknown[]) =>
+  device.post(`/sync/push-sessions/${id}/chunks`, { start_row_ordinal, rows })
+const commit = (device: Device, id: string) => device.post(`/sync/push-sessions/${id}/commit`)
+
+describe('sequences and sources', () => {
+  it('R-15 bundles of a user are numbered without a gap, whoever pushes at the same time', async () => {
+    const userId = freshUser()
+    const devices = await Promise.all(
+      ['a', 'b', 'c'].map((source) => connected(server.device(userId, source))),
     )
-    const { body: page } = expectOk(await device.get('/sync/committed-bundles/1/rows'))
-    const { rows, next_row_ordinal, has_more, ...bundle } = page
-    assert.deepEqual(bundle, committed)
-    assert.deepEqual([next_row_ordinal, has_more], [0, false])
-    const hasher = new BundleHasher()
-    for (const row of rows) hasher.add(row)
-    assert.equal(hasher.finish().hex, committed.bundle_hash)
-    const { body: pulled } = expectOk(await device.get('/sync/pull'))
-    assert.deepEqual(pulled, { stable_bundle_seq: 1, bundles: [{ ...committed, rows }], has_more: false })
-    assert.equal(rows[0].payload.name, 'ada')
+    const other = await fresh()
+    const seqs: number[] = []
+    const pushAll = async (device: Device) => {
+      for (let id = 1; id <= 6; id++)
+        seqs.push(expectOk(await push(device, id, [insertOf()])).body.bundle_seq)
+    }
+    await Promise.all([...devices.map(pushAll), push(other, 1, [insertOf()]).then(expectOk)])
+    assert.deepEqual(
+      seqs.sort((a, b) => a - b),
+      Array.from({ length: 18 }, (_, i) => i + 1),
+    )
+    assert.equal(await latest(other), 1)
+  })
+
+  it('R-16 a source counts from 1 without a gap', async () => {
+    const device = await fresh()
+    assert.deepEqual(refusal(await create(device, 2)), [409, 'source_sequence_out_of_order'])
+    expectOk(await push(device, 1, [insertOf()]))
+    assert.deepEqual(refusal(await create(device, 3)), [409, 'source_sequence_out_of_order'])
+    expectOk(await push(device, 2, [insertOf()]))
+  })
+
+  it('R-17 a tuple has one session, and one that was overtaken is refused at commit', async () => {
+    const device = await fresh()
+    const first = await stage(device, 1, [insertOf()])
+    const second = await stage(device, 1, [insertOf()])
+    assert.deepEqual(refusal(await commit(device, first)), [404, 'push_session_not_found'])
+    // Another process, or go-oversync, may have both staged; the unique tuple only forbids two at the same time.
+    await sql(`update sync.push_sessions set source_bundle_id = 2 where push_id = $1`, second)
+    const third = await stage(device, 1, [insertOf()])
+    expectOk(await commit(device, third))
+    expectOk(await commit(device, second))
+    const fourth = await stage(device, 3, [insertOf()])
+    await sql(`update sync.push_sessions set source_bundle_id = 9 where push_id = $1`, fourth)
+    assert.deepEqual(refusal(await commit(device, fourth)), [409, 'source_sequence_changed'])
+  })
+
+  it('R-18 a tuple that was committed is answered with what it became', async () => {
+    const device = await fresh()
+    const { body: committed } = expectOk(await push(device, 1, [insertOf(), insertOf()]))
+    for (const planned of [2, 7]) {
+      const again = expectOk(await create(device, 1, planned))
+      assert.deepEqual(again.body, { status: 'already_committed', ...committed })
+    }
+    assert.equal(await latest(device), 1)
+    assert.equal(
+      (await sql('select count(*)::int as n from sync.push_sessions where source_id = $1', device.userId))[0]
+        .n,
+      0,
+    )
+  })
+
+  it('R-18 a tuple that was committed with other content is refused, if the client says what it pushes', async () => {
+    const device = await fresh()
+    const hash = 'ab'.repeat(32)
+    const { body } = expectOk(await create(device, 1, 1, { canonical_request_hash: hash }))
+    expectOk(await chunk(device, body.push_id, 0, [wireRow(insertOf())]))
+    expectOk(await commit(device, body.push_id))
+    assert.equal(
+      (await create(device, 1, 1, { canonical_request_hash: hash })).body.status,
+      'already_committed',
+    )
+    assert.equal((await create(device, 1)).body.status, 'already_committed')
+    assert.deepEqual(refusal(await create(device, 1, 1, { canonical_request_hash: 'cd'.repeat(32) })), [
+      409,
+      'push_content_changed',
+    ])
+  })
+
+  it('R-18 replays are counted in the status', async () => {
+    const device = await fresh()
+    expectOk(await push(device, 1, [insertOf()]))
+    const count = async () => (await server.service.status()).accepted_push_replay_count
+    const start = await count()
+    await create(device, 1)
+    assert.equal((await count()) - start, 1)
+  })
+
+  it('R-20 a retired source cannot push; its successor begins with 1', async () => {
+    const device = await fresh()
+    expectOk(await push(device, 1, [insertOf()]))
+    const staged = await stage(device, 2, [insertOf()])
+    expectOk(
+      await device.post('/sync/snapshot-sessions', {
+        source_replacement: { previous_source_id: 'a', new_source_id: 'b', reason: 'source_retired' },
+      }),
+    )
+    const { status, body } = await create(device, 2)
+    assert.deepEqual(
+      [status, body.error, body.source_id, body.replaced_by_source_id],
+      [409, 'source_retired', 'a', 'b'],
+    )
+    assert.deepEqual(refusal(await commit(device, staged)), [409, 'source_retired'])
+    assert.equal((await create(device, 1)).body.status, 'already_committed')
+    const next = server.device(device.userId, 'b')
+    assert.deepEqual(refusal(await create(next, 2)), [409, 'source_sequence_out_of_order'])
+    expectOk(await push(next, 1, [insertOf()]))
+    assert.deepEqual(
+      await sql(
+        `select state, max_committed_source_bundle_id::int as max from sync.source_state
+      where user_pk = (select user_pk from sync.user_state where user_id = $1) order by source_id`,
+        device.userId,
+      ),
+      [
+        { state: 'retired', max: 1 },
+        { state: 'active', max: 1 },
+      ],
+    )
+  })
+
+  it('R-21 users do not meet, though their sources and keys are the same', async () => {
+    const [ann, eve] = [await fresh(), await fresh()]
+    const key = randomUUID()
+    expectOk(await push(ann, 1, [insertOf(key)]))
+    const stolen = await push(eve, 1, [{ table: 'users', key, op: 'UPDATE', base: 1, payload: user('eve') }])
+    assert.deepEqual(refusal(stolen), [409, 'push_conflict'])
+    assert.equal(stolen.body.conflict.server_row, null)
+    expectOk(await push(eve, 1, [{ ...insertOf(key), payload: user('eve') }]))
+    expectOk(await push(eve, 2, [{ table: 'users', key, op: 'DELETE', base: 1 }]))
+    assert.deepEqual(
+      await sql('select _sync_scope_id as owner, name from business.users where id = $1', key),
+      [{ owner: ann.userId, name: 'ada' }],
+    )
+  })
+
+  it('R-22 the source is that of the header, whatever a body says', async () => {
+    const device = await fresh()
+    const { body } = expectOk(await create(device, 1, 1, { source_id: 'evil' }))
+    expectOk(await chunk(device, body.push_id, 0, [{ ...wireRow(insertOf()), source_id: 'evil' }]))
+    assert.equal((await commit(device, body.push_id)).body.source_id, 'a')
+  })
+})
+
+describe('staging', () => {
+  it('R-23 R-41 staged rows are nowhere to be seen before the commit', async () => {
+    const device = await fresh()
+    const key = randomUUID()
+    const id = await stage(device, 1, [insertOf(key)])
+    assert.deepEqual((await device.get('/sync/pull')).body, {
+      stable_bundle_seq: 0,
+      bundles: [],
+      has_more: false,
+    })
+    assert.equal((await device.post('/sync/snapshot-sessions')).body.row_count, 0)
+    assert.deepEqual(await sql('select * from business.users where id = $1', key), [])
+    expectOk(await commit(device, id))
+    assert.equal((await sql('select * from business.users where id = $1', key)).length, 1)
+  })
+
+  it('R-24 a chunk that does not fit is refused, and the session goes on as if it had not come', async () => {
+    const device = await fresh()
+    const { body } = expectOk(await create(device, 1, 3))
+    const id = body.push_id
+    const [a, b, c] = [insertOf(), insertOf(), insertOf()].map(wireRow)
+    const refused: readonly [string, number, readonly unknown[], number, string][] = [
+      ['out of order', 1, [a], 409, 'push_chunk_out_of_order'],
+      ['negative', -1, [a], 400, 'push_chunk_invalid'],
+      ['empty', 0, [], 400, 'push_chunk_invalid'],
+      ['more than planned', 0, [a, b, c, wireRow(insertOf())], 400, 'push_chunk_invalid'],
+      ['a row twice', 0, [a, a], 400, 'push_chunk_invalid'],
+      ['an unknown table', 0, [{ ...a, table: 'other' }], 400, 'push_chunk_invalid'],
+      ['too many rows', 0, Array(5001).fill(a), 400, 'push_chunk_invalid'],
+    ]
+    for (const [name, start, rows, status, code] of refused)
+      assert.deepEqual(refusal(await chunk(device, id, start, rows)), [status, code], name)
+    assert.deepEqual((await chunk(device, id, 0, [a, b])).body, { push_id: id, next_expected_row_ordinal: 2 })
+    assert.deepEqual(refusal(await chunk(device, id, 0, [a, b])), [409, 'push_chunk_out_of_order'])
+    expectOk(await chunk(device, id, 2, [c]))
+    assert.equal(expectOk(await commit(device, id)).body.row_count, 3)
+  })
+
+  it('R-25 a commit needs all rows, each once', async () => {
+    const device = await fresh()
+    const { body } = expectOk(await create(device, 1, 3))
+    const twice = wireRow(insertOf())
+    expectOk(await chunk(device, body.push_id, 0, [twice, wireRow(insertOf())]))
+    assert.deepEqual(refusal(await commit(device, body.push_id)), [400, 'push_commit_invalid'])
+    expectOk(await chunk(device, body.push_id, 2, [twice]))
+    assert.deepEqual(refusal(await commit(device, body.push_id)), [400, 'push_commit_invalid'])
+    const id = await stage(device, 1, [insertOf(), insertOf(), insertOf()])
+    await sql('delete from sync.push_session_rows where push_id = $1 and row_ordinal = 1', id)
+    assert.deepEqual(refusal(await commit(device, id)), [400, 'push_commit_invalid'])
+    assert.equal(await latest(device), 0)
+  })
+
+  it('R-26 sessions expire, belong to their user and source, and live longer with each chunk', async () => {
+    const device = await fresh()
+    const { body } = expectOk(await create(device, 1, 2))
+    const id = body.push_id
+    const expiry = async () =>
+      (await sql('select expires_at::text as at from sync.push_sessions where push_id = $1', id))[0].at
+    const before = await expiry()
+    expectOk(await chunk(device, id, 0, [wireRow(insertOf())]))
+    assert.ok((await expiry()) > before)
+    const operations: readonly ((who: Device, push: string) => Promise<Answer>)[] = [
+      (who, push) => chunk(who, push, 1, [wireRow(insertOf())]),
+      commit,
+      (who, push) => who.delete(`/sync/push-sessions/${push}`),
+    ]
+    const stranger = await fresh()
+    const sibling = server.device(device.userId, 'other source')
+    for (const operation of operations) {
+      assert.deepEqual(refusal(await operation(stranger, id)), [403, 'push_session_forbidden'])
+      assert.deepEqual(refusal(await operation(sibling, id)), [403, 'push_session_forbidden'])
+      for (const unknown of [randomUUID(), 'not-a-uuid'])
+        assert.deepEqual(refusal(await operation(device, unknown)), [404, 'push_session_not_found'])
+    }
+    await sql(`update sync.push_sessions set expires_at = now() - interval '1 second' where push_id = $1`, id)
+    for (const operation of operations)
+      assert.deepEqual(refusal(await operation(device, id)), [410, 'push_session_expired'])
+    await create(stranger, 1)
+    assert.deepEqual(await sql('select 1 from sync.push_sessions where push_id = $1', id), [])
+    assert.deepEqual(await sql('select 1 from sync.push_session_rows where push_id = $1', id), [])
+  })
+
+  it('R-26 a dropped session is gone, and its number free', async () => {
+    const device = await fresh()
+    const id = await stage(device, 1, [insertOf()])
+    const { status, text } = await device.delete(`/sync/push-sessions/${id}`)
+    assert.deepEqual([status, text], [204, ''])
+    assert.deepEqual(refusal(await commit(device, id)), [404, 'push_session_not_found'])
+    expectOk(await push(device, 1, [insertOf()]))
+  })
+
+  const id = randomUUID()
+  const base = {
+    schema: 'business',
+    table: 'users',
+    key: { id },
+    op: 'INSERT',
+    base_row_version: 0,
+    payload: { id, ...user('x') },
+  }
+  const bad: readonly [string, object][] = [
+    ['a payload with the scope', { ...base, payload: { ...base.payload, _sync_scope_id: 'eve' } }],
+    ['the scope in capitals', { ...base, payload: { ...base.payload, _SYNC_SCOPE_ID: 'eve' } }],
+    ['a payload with another key', { ...base, payload: { ...base.payload, id: randomUUID() } }],
+    ['an uppercase uuid', { ...base, key: { id: id.toUpperCase() }, payload: user('x') }],
+    ['a uuid without dashes', { ...base, key: { id: id.replaceAll('-', '') }, payload: user('x') }],
+    ['a key that is no string', { ...base, key: { id: 1 } }],
+    ['a key of another name', { ...base, key: { other: id } }],
+    ['DELETE with a payload', { ...base, op: 'DELETE' }],
+    ['DELETE with a payload of null', { ...base, op: 'DELETE', payload: null }],
+    ['INSERT without a payload', { ...base, payload: undefined }],
+    ['a payload that is a list', { ...base, payload: [] }],
+    ['an unknown operation', { ...base, op: 'MERGE' }],
+    ['an unknown schema', { ...base, schema: 'other' }],
+    ['a table with a quote in its name', { ...base, table: 'users"; drop table business.users; --' }],
+    ['an unknown column', { ...base, payload: { ...base.payload, other: 1 } }],
+    ['a column twice', { ...base, payload: { ...base.payload, NAME: 'y' } }],
+    ['a column name with a quote', { ...base, payload: { ...base.payload, 'na"me': 1 } }],
+    ['a zero character', { ...base, payload: { ...base.payload, name: 'a\0b' } }],
+    ['bytes that are no base64', { ...base, table: 'files', payload: { id, name: 'x', data: 'AA=' } }],
+    ['bytes that are no string', { ...base, table: 'files', payload: { id, name: 'x', data: [1] } }],
+    ['bytes in the URL alphabet', { ...base, table: 'files', payload: { id, name: 'x', data: '_-8=' } }],
+    ['NaN', { ...base, table: 'typed_rows', payload: { id, name: 'x', enabled_flag: 1, rating: 'NaN' } }],
+    [
+      'infinity',
+      { ...base, table: 'typed_rows', payload: { id, name: 'x', enabled_flag: 1, rating: ' -Infinity' } },
+    ],
+  ]
+  for (const [name, row] of bad)
+    it(`R-32 ${name} is refused at upload`, async () => {
+      const device = await fresh()
+      const { body } = expectOk(await create(device, 1))
+      assert.deepEqual(refusal(await chunk(device, body.push_id, 0, [row])), [400, 'push_chunk_invalid'])
+      assert.deepEqual(refusal(await chunk(device, randomUUID(), 0, [row])), [400, 'push_chunk_invalid'])
+      expectOk(await chunk(device, body.push_id, 0, [wireRow(insertOf())]))
+    })
+
+  it('R-32 a number beyond the range of doubles is refused at upload', async () => {
+    const device = await fresh()
+    const { body } = expectOk(await create(device, 1))
+    const row = JSON.stringify({ ...base, table: 'notes', key: { id: 'n' }, payload: { id: 'n', amount: 1 } })
+    const text = `{"start_row_ordinal":0,"rows":[${row.replace('"amount":1', '"amount":1e400')}]}`
+    const answer = await device.post(`/sync/push-sessions/${body.push_id}/chunks`, text)
+    assert.deepEqual(refusal(answer), [400, 'push_chunk_invalid'])
+  })
+})
+
+describe('conflicts', () => {
+  /** A row in each of the three states; the tombstone's version is 2. */
+  async function rowIn(device: Device, state: 'none' | 'live' | 'tombstone'): Promise<string> {
+    const key = randomUUID()
+    if (state === 'none') return key
+    expectOk(await push(device, 1, [{ table: 'files', key, payload: { name: 'f', data: 'ABEi/w==' } }]))
+    if (state === 'tombstone')
+      expectOk(await push(device, 2, [{ table: 'files', key, op: 'DELETE', base: 1 }]))
+    return key
+  }
+  const version = { none: 0, live: 1, tombstone: 2 } as const
+  const allowed: Readonly<Record<string, boolean>> = {
+    'INSERT none': true,
+    'INSERT tombstone': true,
+    'UPDATE live': true,
+    'DELETE live': true,
+  }
+  for (const op of ['INSERT', 'UPDATE', 'DELETE'] as const)
+    for (const state of ['none', 'live', 'tombstone'] as const)
+      for (const matching of [true, false])
+        it(`R-27 R-29 ${op} of a row that is ${state}, from ${matching ? 'its' : 'another'} version`, async () => {
+          const device = await fresh()
+          const key = await rowIn(device, state)
+          const base = version[state] + (matching ? 0 : 5)
+          const answer = await push(device, version[state] + 1, [
+            { table: 'files', key, op, base, payload: { name: 'new', data: '' } },
+          ])
+          if (matching && allowed[`${op} ${state}`]) {
+            expectOk(answer)
+            return
+          }
+          assert.deepEqual(refusal(answer), [409, 'push_conflict'])
+          assert.deepEqual(answer.body.conflict, {
+            schema: 'business',
+            table: 'files',
+            key: { id: key },
+            op,
+            base_row_version: base,
+            server_row_version: version[state],
+            server_row_deleted: state === 'tombstone',
+            server_row: state === 'live' ? { id: key, name: 'f', data: 'ABEi/w==' } : null,
+          })
+        })
+
+  it('R-28 one row in conflict refuses all rows', async () => {
+    const device = await fresh()
+    const keys = [randomUUID(), randomUUID()]
+    expectOk(await push(device, 1, keys.map(insertOf)))
+    const rows: PushedRow[] = [
+      { table: 'users', key: keys[0]!, op: 'UPDATE', base: 1, payload: user('changed') },
+      { table: 'users', key: keys[1]!, op: 'UPDATE', base: 0, payload: user('changed') },
+      insertOf(),
+    ]
+    const answer = await push(device, 2, rows)
+    assert.equal(answer.body.conflict.key.id, keys[1])
+    assert.equal(await latest(device), 1)
+    assert.deepEqual(
+      await sql('select distinct name from business.users where _sync_scope_id = $1', device.userId),
+      [{ name: 'ada' }],
+    )
+  })
+
+  it('R-28 rows are checked against the state before the push', async () => {
+    const device = await fresh()
+    const key = randomUUID()
+    const id = await stage(device, 1, [
+      insertOf(key),
+      { table: 'users', key: randomUUID(), op: 'UPDATE', base: 1, payload: user('x') },
+    ])
+    assert.deepEqual(refusal(await commit(device, id)), [409, 'push_conflict'])
+  })
+})
+
+describe('applying', () => {
+  it('R-30 rows may refer to rows that come later, to themselves, and in circles', async () => {
+    const device = await fresh()
+    const [team, captain, root, child, author, post] = Array.from({ length: 6 }, () => randomUUID())
+    expectOk(
+      await push(device, 1, [
+        { table: 'posts', key: post!, payload: { title: 't', content: 'c', author_id: author } },
+        { table: 'teams', key: team!, payload: { name: 't', captain_member_id: captain } },
+        { table: 'team_members', key: captain!, payload: { name: 'm', team_id: team } },
+        { table: 'categories', key: child!, payload: { name: 'c', parent_id: root } },
+        { table: 'categories', key: root!, payload: { name: 'r', parent_id: root } },
+        insertOf(author),
+      ]),
+    )
+    assert.equal(await latest(device), 1)
+  })
+
+  it('columns that are not pushed take their default, or stay as they are', async () => {
+    const device = await fresh()
+    expectOk(await push(device, 1, [{ table: 'notes', key: 'n', payload: { title: 'a', amount: 2 } }]))
+    expectOk(
+      await push(device, 2, [{ table: 'notes', key: 'n', op: 'UPDATE', base: 1, payload: { done: true } }]),
+    )
+    expectOk(await push(device, 3, [{ table: 'notes', key: 'n', op: 'UPDATE', base: 2 }]))
+    const { body } = await device.get('/sync/pull')
+    assert.deepEqual(
+      body.bundles.map(({ rows }: { rows: { payload: object }[] }) => rows[0]!.payload),
+      [
+        { id: 'n', title: 'a', amount: 2, done: false, due: null, tags: null, length: 1 },
+        { id: 'n', title: 'a', amount: 2, done: true, due: null, tags: null, length: 1 },
+        { id: 'n', title: 'a', amount: 2, done: true, due: null, tags: null, length: 1 },
+      ],
+    )
+  })
+
+  it('a generated column that a client sends back is ignored', async () => {
+    const device = await fresh()
+    expectOk(await push(device, 1, [{ table: 'notes', key: 'n', payload: { title: 'abc', length: 99 } }]))
+    expectOk(
+      await push(device, 2, [
+        { table: 'notes', key: 'n', op: 'UPDATE', base: 1, payload: { title: 'ab', length: 3 } },
+      ]),
+    )
+    const { body } = await device.get('/sync/committed-bundles/2/rows')
+    assert.equal(body.rows[0].payload.length, 2)
+  })
+
+  it('names of columns may be in capitals', async () => {
+    const device = await fresh()
+    expectOk(await push(device, 1, [{ table: 'notes', key: 'n', payload: { TITLE: 'abc', Amount: 1 } }]))
+    assert.equal((await device.get('/sync/pull')).body.bundles[0].rows[0].payload.title, 'abc')
+  })
+
+  it('a row that a cascade of the same push deleted before is deleted once', async () => {
+    const device = await fresh()
+    const [root, child] = [randomUUID(), randomUUID()]
+    expectOk(
+      await push(device, 1, [
+        { table: 'categories', key: root, payload: { name: 'r' } },
+        { table: 'categories', key: child, payload: { name: 'c', parent_id: root } },
+      ]),
+    )
+    const { body } = expectOk(
+      await push(device, 2, [
+        { table: 'categories', key: root, op: 'DELETE', base: 1 },
+        { table: 'categories', key: child, op: 'DELETE', base: 1 },
+      ]),
+    )
+    assert.equal(body.row_count, 2)
+  })
+
+  it('R-33 bytes come back as they were pushed, wherever they are read', async () => {
+    const device = await fresh()
+    const long = Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 256)).toString('base64')
+    const values = ['ABEi/w==', '', long, null]
+    const keys = values.map(() => randomUUID())
+    const rows = values.map((data, i) => ({
+      table: 'typed_rows',
+      key: keys[i]!,
+      payload: { name: 'x', enabled_flag: 1, data },
+    }))
+    expectOk(await push(device, 1, rows))
+    const committed = (await device.get('/sync/committed-bundles/1/rows')).body.rows
+    const pulled = (await device.get('/sync/pull')).body.bundles[0].rows
+    const snapshot = (await device.post('/sync/snapshot-sessions')).body.snapshot_id
+    const frozen = (await device.get(`/sync/snapshot-sessions/${snapshot}`)).body.rows
+    for (const [i, data] of values.entries())
+      for (const list of [committed, pulled, frozen]) {
+        const row = list.find((candidate: { key: { id: string } }) => candidate.key.id === keys[i])
+        assert.equal(row.payload.data, data)
+      }
+    const conflict = await push(device, 2, [{ table: 'typed_rows', key: keys[2]!, op: 'DELETE', base: 9 }])
+    assert.equal(conflict.body.conflict.server_row.data, long)
+  })
+
+  it('R-33 base64 that was wrapped into lines is taken', async () => {
+    const device = await fresh()
+    expectOk(
+      await push(device, 1, [
+        { table: 'files', key: randomUUID(), payload: { name: 'x', data: 'ABEi\r\n/w==\n' } },
+      ]),
+    )
+    assert.equal((await device.get('/sync/pull')).body.bundles[0].rows[0].payload.data, 'ABEi/w==')
+  })
+
+  it('R-34 the hash covers the rows as they are sent, big numbers rounded', async () => {
+    const device = await fresh()
+    const key = randomUUID()
+    const row = `{"schema":"business","table":"typed_rows","key":{"id":"${key}"},"op":"INSERT","base_row_version":0,
+      "payload":{"rating":0.1, "name":"é😀<&>\\u2028", "enabled_flag":9223372036854775807, "count_value" : -9007199254740993}}`
+    const { body } = expectOk(await create(device, 1))
+    expectOk(
+      await device.post(
+        `/sync/push-sessions/${body.push_id}/chunks`,
+        `{"start_row_ordinal":0,"rows":[${row}]}`,
+      ),
+    )
+    const committed = expectOk(await commit(device, body.push_id)).body
+    const { text } = await device.get('/sync/committed-bundles/1/rows')
+    assert.match(text, /"enabled_flag":9223372036854775807/)
+    assert.match(text, /"count_value":-9007199254740993/)
+    for (const parsed of [parseJson(text), JSON.parse(text)]) {
+      const hasher = new BundleHasher()
+      for (const one of (parsed as { rows: Parameters<BundleHasher['add']>[0][] }).rows) hasher.add(one)
+      assert.equal(hasher.finish().hex, committed.bundle_hash)
+    }
+    assert.deepEqual(
+      await sql('select enabled_flag::text, count_value::text from business.typed_rows where id = $1', key),
+      [{ enabled_flag: '9223372036854775807', count_value: '-9007199254740993' }],
+    )
+  })
+
+  it('R-35 pages of committed rows join to the whole, whatever their size', async () => {
+    const device = await fresh()
+    const ids = Array.from({ length: 7 }, () => randomUUID())
+    expectOk(await push(device, 1, ids.map(insertOf)))
+    for (const size of [1, 2, 3, 7, 100]) {
+      const found: string[] = []
+      let query = ''
+      for (;;) {
+        const { body } = expectOk(await device.get(`/sync/committed-bundles/1/rows?max_rows=${size}${query}`))
+        found.push(...body.rows.map((row: { key: { id: string } }) => row.key.id))
+        assert.equal(body.next_row_ordinal, found.length - 1)
+        if (!body.has_more) break
+        query = `&after_row_ordinal=${body.next_row_ordinal}`
+      }
+      assert.deepEqual(found, ids)
+    }
+    const end = expectOk(await device.get('/sync/committed-bundles/1/rows?after_row_ordinal=6')).body
+    assert.deepEqual([end.rows, end.next_row_ordinal, end.has_more], [[], 6, false])
+    const sibling = server.device(device.userId, 'another source')
+    assert.equal(expectOk(await sibling.get('/sync/committed-bundles/1/rows')).body.source_id, 'a')
   })
 })

@@ -22,14 +22,18 @@ export interface BundleWriter {
  * Constraints that can be are checked at the end. Throws if the transaction already writes for somebody else.
  */
 export async function beginBundle(tx: Queryable, writer: BundleWriter): Promise<void> {
-  const settings: readonly (readonly [string, string])[] = [
-    [bundleContext.userId, writer.userId],
-    [bundleContext.userPk, writer.userPk],
-    [bundleContext.sourceId, writer.sourceId],
-    [bundleContext.sourceBundleId, String(writer.sourceBundleId)],
-    [bundleContext.initializationId, writer.initializationId ?? ''],
-  ]
-  const values = settings.flat()
+  await checkContext(tx, writer)
+  const settings = contextOf(writer)
+  await tx.query(
+    `select ${settings.map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, true)`).join(', ')}`,
+    settings.flat(),
+  )
+  await tx.query('set constraints all deferred')
+}
+
+/** Throws if the transaction writes for somebody else. */
+export async function checkContext(tx: Queryable, writer: BundleWriter): Promise<void> {
+  const settings = contextOf(writer)
   const { rows } = await tx.query<{ clash: boolean }>(
     `select ${settings
       .map(
@@ -37,15 +41,20 @@ export async function beginBundle(tx: Queryable, writer: BundleWriter): Promise<
           `coalesce(nullif(current_setting($${2 * i + 1}, true), ''), $${2 * i + 2}) <> $${2 * i + 2}`,
       )
       .join(' or ')} as clash`,
-    values,
+    settings.flat(),
   )
   if (rows[0]!.clash)
-    throw new RowsError('bundle_source_invalid', 'this transaction already writes another bundle')
-  await tx.query(
-    `select ${settings.map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, true)`).join(', ')}`,
-    values,
-  )
-  await tx.query('set constraints all deferred')
+    throw new RowsError('bundle_source_invalid', 'this transaction writes a bundle of somebody else')
+}
+
+function contextOf(writer: BundleWriter): readonly (readonly [string, string])[] {
+  return [
+    [bundleContext.userId, writer.userId],
+    [bundleContext.userPk, writer.userPk],
+    [bundleContext.sourceId, writer.sourceId],
+    [bundleContext.sourceBundleId, String(writer.sourceBundleId)],
+    [bundleContext.initializationId, writer.initializationId ?? ''],
+  ]
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { QueryResult, QueryResultRow } from 'pg'
 import type { CommittedPush } from '../wire/push.ts'
-import { beginBundle, finishBundle } from './bundle.postgres.ts'
+import { beginBundle, checkContext, finishBundle } from './bundle.postgres.ts'
 import { RowsError } from './rows-error.ts'
 import { initializeScope, lockScope, requireInitialized } from './scope.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
@@ -55,6 +55,7 @@ export async function writeOnServer(
     const writer = { userId, userPk: scope.userPk, sourceId, sourceBundleId: id }
     await beginBundle(tx, writer)
     await write(statementsOf(tx))
+    await checkContext(tx, writer)
     await tx.query('set constraints all immediate')
     const bundle = await finishBundle(tx, context, writer)
     if (bundle !== undefined) await activateSource(tx, scope, sourceId, id)
