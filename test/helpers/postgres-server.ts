@@ -88,7 +88,11 @@ async function startServer(): Promise<RunningServer> {
   }
 }
 
-async function createDatabase(serverUrl: string, name: string, onDisposed: () => void): Promise<TestDatabase> {
+async function createDatabase(
+  serverUrl: string,
+  name: string,
+  onDisposed: () => void,
+): Promise<TestDatabase> {
   await command(serverUrl, `create database ${name}`)
   const url = new URL(serverUrl)
   url.pathname = `/${name}`

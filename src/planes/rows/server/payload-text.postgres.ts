@@ -35,3 +35,8 @@ export const bundleRowText = `${head('r')} || case r.op_code
 
 /** SQL for a row of `sync.snapshot_session_rows` as JSON text (§2.13). */
 export const snapshotRowText = `${head('r')} || ',"row_version":' || r.bundle_seq || ',"payload":' || r.payload_wire || '}'`
+
+/** SQL for the bytes by which a row of `table` is known, from SQL for its key. */
+export function keyBytes(table: SyncTable, key: string): string {
+  return table.keyKind === 'uuid' ? `uuid_send(${key})` : `convert_to(${key}, 'UTF8')`
+}

@@ -5,12 +5,14 @@ import { bytesToKey } from '../wire/sync-key.ts'
 import type { Actor } from './actor.ts'
 import { beginBundle } from './bundle.postgres.ts'
 import { scopeColumn } from './capture.postgres.ts'
+import { keyBytes } from './payload-text.postgres.ts'
 import { type ApplyBatch, applyBatch, applyBatches } from './push-apply.postgres.ts'
 import { lockPushSession, type PushSession } from './push-session.postgres.ts'
 import { quoteName } from './quote.postgres.ts'
 import { RowsError } from './rows-error.ts'
 import { lockScope } from './scope.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
+import type { SyncTable } from './sync-table.ts'
 import { sqlState, transact } from './transaction.postgres.ts'
 
 /** An error of PostgreSQL, with the fields of its protocol that matter here. */
@@ -130,7 +132,14 @@ async function firstFailing(
   return first
 }
 
-/** With all rows applied: one of the pushed whose parent is missing. */
+interface Reference {
+  readonly child: string
+  readonly parent: string
+  readonly parentSchema: string
+  readonly parentTable: string
+}
+
+/** With all rows applied: of the pushed one that refers to nothing, or one that others referred to and is gone. */
 async function rowWithoutParent(
   tx: PoolClient,
   { tables }: ServiceContext,
@@ -139,29 +148,49 @@ async function rowWithoutParent(
   error: DatabaseError,
 ): Promise<FailedRow | undefined> {
   const table = tables.find(error.schema ?? '', error.table ?? '')
-  if (table === undefined || error.constraint === undefined) return undefined
-  const key = await tx.query<{ child: string; parent: string; references: string }>(
-    `select c.attname as child, p.attname as parent, f.confrelid::regclass::text as references
+  const reference = table === undefined ? undefined : await readReference(tx, table, error.constraint)
+  if (table === undefined || reference === undefined) return undefined
+  const target = tables.find(reference.parentSchema, reference.parentTable)
+  if (target === undefined) return undefined
+  const column = `t.${quoteName(reference.child)}`
+  const orphans = `from ${table.quoted} t join sync.push_session_rows s on s.push_id = $2 and s.table_id = $3
+     and s.key_bytes = %key
+     where t.${scopeColumn} = $1 and ${column} is not null and not exists (
+       select from ${target.quoted} p where p.${scopeColumn} = $1 and p.${quoteName(reference.parent)} = ${column})`
+  for (const [pushed, key] of [
+    [table, `t.${quoteName(table.keyColumn)}`],
+    [target, column],
+  ] as const) {
+    const { rows } = await tx.query<{ ordinal: string; op_code: OperationCode }>(
+      `select s.row_ordinal::text as ordinal, s.op_code ${orphans.replace('%key', keyBytes(pushed, key))}
+       order by s.row_ordinal limit 1`,
+      [userId, pushId, pushed.id],
+    )
+    if (rows[0] === undefined) continue
+    const ordinal = Number(rows[0].ordinal)
+    return {
+      ordinal,
+      batch: { table: pushed, opCode: rows[0].op_code, columns: [], first: ordinal, last: ordinal },
+    }
+  }
+  return undefined
+}
+
+async function readReference(
+  tx: PoolClient,
+  table: SyncTable,
+  constraint: string | undefined,
+): Promise<Reference | undefined> {
+  const { rows } = await tx.query<{ child: string; parent: string; schema: string; table: string }>(
+    `select c.attname as child, p.attname as parent, n.nspname as schema, r.relname as table
      from pg_constraint f join pg_attribute c on c.attrelid = f.conrelid and c.attnum = f.conkey[2]
        join pg_attribute p on p.attrelid = f.confrelid and p.attnum = f.confkey[2]
+       join pg_class r on r.oid = f.confrelid join pg_namespace n on n.oid = r.relnamespace
      where f.conrelid = $1::regclass and f.conname = $2 and f.contype = 'f'`,
-    [table.quoted, error.constraint],
+    [table.quoted, constraint ?? ''],
   )
-  if (key.rows[0] === undefined) return undefined
-  const { child, parent, references } = key.rows[0]
-  const bytes = table.keyKind === 'uuid' ? 'uuid_send' : 'convert_to'
-  const keyBytes = `${bytes}(t.${quoteName(table.keyColumn)}${table.keyKind === 'uuid' ? '' : `, 'UTF8'`})`
-  const { rows } = await tx.query<{ ordinal: string; op_code: OperationCode }>(
-    `select s.row_ordinal::text as ordinal, s.op_code from ${table.quoted} t
-       join sync.push_session_rows s on s.push_id = $2 and s.table_id = $3 and s.key_bytes = ${keyBytes}
-     where t.${scopeColumn} = $1 and t.${quoteName(child)} is not null and not exists (
-       select from ${references} p where p.${scopeColumn} = $1 and p.${quoteName(parent)} = t.${quoteName(child)})
-     order by s.row_ordinal limit 1`,
-    [userId, pushId, table.id],
-  )
-  if (rows[0] === undefined) return undefined
-  const ordinal = Number(rows[0].ordinal)
-  return { ordinal, batch: { table, opCode: rows[0].op_code, columns: [], first: ordinal, last: ordinal } }
+  const row = rows[0]
+  return row && { child: row.child, parent: row.parent, parentSchema: row.schema, parentTable: row.table }
 }
 
 async function describe(

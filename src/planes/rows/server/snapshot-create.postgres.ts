@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg'
 import type { CreateSnapshotRequest, CreateSnapshotResponse } from '../wire/snapshot.ts'
 import type { Actor } from './actor.ts'
 import { scopeColumn } from './capture.postgres.ts'
-import { wirePayload } from './payload-text.postgres.ts'
+import { keyBytes, wirePayload } from './payload-text.postgres.ts'
 import { quoteName } from './quote.postgres.ts'
 import { RowsError } from './rows-error.ts'
 import { lockUser, readScope, requireInitialized, type Scope } from './scope.postgres.ts'
@@ -109,13 +109,12 @@ async function copyTable(
   before: number,
 ): Promise<{ readonly rows: number; readonly bytes: number }> {
   const key = `t.${quoteName(table.keyColumn)}`
-  const keyBytes = table.keyKind === 'uuid' ? `uuid_send(${key})` : `convert_to(${key}, 'UTF8')`
   const { rows } = await tx.query<{ rows: string; bytes: string }>(
     `with copied as (
        insert into sync.snapshot_session_rows (snapshot_id, row_ordinal, table_id, key_bytes, bundle_seq, payload_wire)
        select $1, $2 + row_number() over (order by s.key_bytes), s.table_id, s.key_bytes, s.bundle_seq,
          (${wirePayload(table, 't')})::text::json
-       from sync.row_state s join ${table.quoted} t on ${keyBytes} = s.key_bytes and t.${scopeColumn} = $3
+       from sync.row_state s join ${table.quoted} t on ${keyBytes(table, key)} = s.key_bytes and t.${scopeColumn} = $3
        where s.user_pk = $4 and s.table_id = $5 and s.deleted = false
        order by s.key_bytes
        returning octet_length(payload_wire::text) as bytes
