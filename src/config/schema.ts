@@ -1,34 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-
-/** What people are told about one key, in errors and on the reference page. */
-export interface SettingInfo {
-  readonly description: string
-  /** Which values are allowed, in words: what an error message ends with. */
-  readonly allowed: string
-  /** The default in words, where the value itself depends on the machine. */
-  readonly defaultText?: string
-}
-
-export const settingInfo = z.registry<SettingInfo>()
-
-const count = (min: number, max: number, fallback: number, description: string, unit = '') =>
-  z
-    .int()
-    .min(min)
-    .max(max)
-    .default(fallback)
-    .register(settingInfo, { description, allowed: `a whole number${unit} from ${min} to ${max}` })
-
-const seconds = (min: number, max: number, fallback: number, description: string) =>
-  count(min, max, fallback, description, ' of seconds')
-
-const text = (max: number, fallback: string, description: string) =>
-  z
-    .string()
-    .max(max)
-    .default(fallback)
-    .register(settingInfo, { description, allowed: `text of at most ${max} characters` })
+import { proactive } from './proactive.ts'
+import { count, seconds, settingInfo, text } from './setting-info.ts'
 
 const webSocketUrl = z.string().refine((value) => {
   const url = URL.canParse(value) ? new URL(value) : undefined
@@ -242,6 +215,7 @@ export const configSchema = z.strictObject({
   log: log.prefault({}),
   verifier: verifier.prefault({}),
   sync: sync.prefault({}),
+  proactive: proactive.prefault({}),
   admin: admin.prefault({}),
 })
 

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import { configSchema, type SettingInfo, settingInfo } from './schema.ts'
+import { configSchema } from './schema.ts'
+import { type SettingInfo, settingInfo } from './setting-info.ts'
 
 /** How the text of a flag or an environment variable becomes a value. */
 export type SettingKind =

@@ -10,6 +10,7 @@ import type { Filter } from '../planes/events/filter.ts'
 import { HttpAuth } from '../planes/events/http-auth.ts'
 import type { Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
+import type { ProfileStatus } from '../planes/events/proactive/profile-runner.ts'
 import type { ManagementCall } from '../planes/events/relay/management.ts'
 import type { Relay } from '../planes/events/relay/relay.ts'
 import type { Signer } from '../planes/events/signer.ts'
@@ -34,6 +35,7 @@ import type { EventPolicy } from './event-policy.ts'
 import { importEvents } from './import-events.ts'
 import { loadKeySecret } from './key-secret.ts'
 import { version } from './package-file.ts'
+import { ProactiveSync } from './proactive-sync.ts'
 import { createPublicRelay } from './public-relay.ts'
 import { RelayCommands } from './relay-commands.ts'
 import type { RelayDefinition } from './relay-definition.ts'
@@ -77,6 +79,7 @@ export class Node implements NodeControl {
   readonly #resources: AsyncDisposableStack
   #relay: Relay | undefined
   #started = false
+  #proactive: ProactiveSync | undefined
 
   constructor(parts: NodeParts, resources: AsyncDisposableStack) {
     this.directory = parts.directory
@@ -132,7 +135,30 @@ export class Node implements NodeControl {
     const recurring = this.#resources.use(
       new LocalScheduler({ clock: systemClock, random: Math.random, log }),
     )
+    this.#findRelays()
     recurring.add({ name: 'sweep', schedule: sweepSchedule, run: async () => void (await events.sweep()) })
+  }
+
+  /** What this node finds by itself, by profile. */
+  proactive(): readonly ProfileStatus[] {
+    return this.#proactive?.status() ?? []
+  }
+
+  /** In the background: reading all that is stored must not hold up what an operator configured. */
+  #findRelays(): void {
+    const { config, store, events, scheduler, log } = this.#parts
+    const selfUrls = () => this.#ownUrls()
+    const options = { config: config.proactive, store, events, scheduler, selfUrls, clock: systemClock, log }
+    const opening = ProactiveSync.open(options).then((proactive) => {
+      this.#proactive = proactive
+    })
+    opening.catch((error: unknown) =>
+      log.error('what to mirror could not be found', { error: String(error) }),
+    )
+    this.#resources.defer(async () => {
+      await opening.catch(() => {})
+      await this.#proactive?.[Symbol.asyncDispose]()
+    })
   }
 
   /** Whether the store answers, and whether the relay listens. Never rejects. */

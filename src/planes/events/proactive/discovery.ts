@@ -43,6 +43,8 @@ export class Discovery implements AsyncDisposable {
   /** Arrival number up to which everything was looked at. */
   #position = 0
   #stale = false
+  /** Something that `onChange` has not carried out yet. */
+  #unreported = false
   #rebuiltAt = 0
   #running: Promise<void> = Promise.resolve()
 
@@ -77,6 +79,12 @@ export class Discovery implements AsyncDisposable {
     this.#pulse.notify()
   }
 
+  /** Reports the index as it is within one window, changed or not. */
+  touch(): void {
+    this.#unreported = true
+    this.#pulse.notify()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener[Symbol.dispose]()
     this.#stop.abort()
@@ -93,12 +101,15 @@ export class Discovery implements AsyncDisposable {
       await clock.sleep(windowMs, signal).catch(() => {})
       if (signal.aborted) return
       try {
-        const advanced = await this.#advance()
-        const rebuilt = this.#stale && (await this.#mayRebuild())
-        const held = this.#takeHeld()
-        if (advanced || rebuilt || held) await onChange(this.#wants)
+        if (await this.#advance()) this.#unreported = true
+        if (this.#stale && (await this.#mayRebuild())) this.#unreported = true
+        if (this.#takeHeld()) this.#unreported = true
+        if (!this.#unreported) continue
+        this.#unreported = false
+        await onChange(this.#wants)
       } catch (error) {
         if (signal.aborted) return
+        this.#unreported = true
         log.error('what was accepted could not be looked at; trying again', { error: String(error) })
         this.#pulse.notify()
       }
