@@ -88,6 +88,8 @@ describe('configuration', () => {
       'admin.allowedOrigins': 'https://a',
       'admin.pubkeys': 'ab'.repeat(32),
       'admin.metricsAccess': 'key',
+      'proactive.domain': 'git.example.org',
+      'proactive.outboxAuthors': 'ab'.repeat(32),
     }
     for (const setting of settings) {
       const other =
