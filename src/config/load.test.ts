@@ -89,6 +89,7 @@ describe('configuration', () => {
       'admin.pubkeys': 'ab'.repeat(32),
       'admin.metricsAccess': 'key',
       'proactive.domain': 'git.example.org',
+      'proactive.privateAddresses': 'true',
       'proactive.outboxAuthors': 'ab'.repeat(32),
     }
     for (const setting of settings) {
