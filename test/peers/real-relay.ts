@@ -24,7 +24,7 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts'
 export interface RealRelayOptions
   extends Pick<
     Partial<RelayOptions<SqliteTx>>,
-    'clock' | 'challenge' | 'syncPage' | 'relayUrls' | 'allowedOrigins' | 'compression'
+    'clock' | 'challenge' | 'syncPage' | 'clientAddress' | 'relayUrls' | 'allowedOrigins' | 'compression'
   > {
   readonly restrictedKinds?: readonly number[]
   /** Read and written only by who was granted it: see `acl`. */

@@ -50,7 +50,7 @@ describe('SYNC-PAGE frames', () => {
     assert.equal(syncPageInfoSchema.safeParse({ ...info, version: 2 }).success, false)
   })
 
-  it('E-93 whatever a relay sends is an answer or undefined, never an exception', () => {
+  it('whatever a relay sends is an answer or undefined, never an exception', () => {
     const broken = [
       '["SYNC-PAGE","a",{"events":[],"next":null,"complete":true}]',
       '["SYNC-PAGE","a",{"events":{},"next":null,"complete":true,"raw_count":0}]',

@@ -58,6 +58,27 @@ describe('limiter', () => {
     assert.ok(connect('192.0.2.2').spendEvents(10) > 0)
   })
 
+  const rates: readonly [keyof Limits, (admission: Admission) => number][] = [
+    ['eventsPerConnection', (admission) => admission.spendEvents(1)],
+    ['eventsPerAddress', (admission) => admission.spendEvents(1)],
+    ['eventsPerRelay', (admission) => admission.spendEvents(1)],
+    ['requestsPerConnection', (admission) => admission.spendRequest()],
+    ['requestsPerAddress', (admission) => admission.spendRequest()],
+  ]
+  for (const [name, spend] of rates)
+    it(`E-150 ${name} is what is taken at once, times burstSeconds, and then per second`, async () => {
+      const { clock, connect } = setup({ [name]: 10, burstSeconds: 3 })
+      const admission = connect()
+      // A handshake is a request of its address.
+      const burst = name === 'requestsPerAddress' ? 29 : 30
+      for (let at = 0; at < burst; at++) assert.equal(spend(admission), 0, `number ${at}`)
+      assert.equal(spend(admission), 100)
+      await clock.advance(100)
+      assert.equal(spend(admission), 100, 'the debt was paid, and there is a new one')
+      await clock.advance(3_100)
+      for (let at = 0; at < 30; at++) assert.equal(spend(admission), 0)
+    })
+
   it('connecting anew does not give an address a fresh rate', async () => {
     const { clock, limiter, connect } = setup({ requestsPerAddress: 1, burstSeconds: 3 })
     for (let at = 0; at < 3; at++) connect()[Symbol.dispose]()

@@ -63,7 +63,10 @@ function syncPageInfo(limits: Limits): z.infer<typeof syncPageInfoSchema> {
   return { version: 1, max_limit: maxLimit, max_bytes: maxBytes }
 }
 
-/** The names of NIP-11 first, then those it has none for: every enforced number is advertised. */
+/**
+ * The names of NIP-11 first, then those it has none for: every number that something is refused or slowed down for. What only
+ * holds back reading from a socket, like unsent bytes, no client meets as a limit.
+ */
 function limitation(limits: Limits) {
   return {
     max_message_length: limits.maxMessageBytes,
@@ -85,12 +88,20 @@ function limitation(limits: Limits) {
     max_filter_pairs: limits.maxFilterPairs,
     max_subscription_values: limits.maxSubscriptionValues,
     max_auth_age: limits.maxAuthAge,
+    max_subscription_values_total: limits.maxSubscriptionValuesTotal,
+    max_connections: limits.maxConnections,
     max_connections_per_address: limits.maxConnectionsPerAddress,
     events_per_second: limits.eventsPerConnection,
+    events_per_second_per_address: limits.eventsPerAddress,
+    events_per_second_total: limits.eventsPerRelay,
     requests_per_second: limits.requestsPerConnection,
+    requests_per_second_per_address: limits.requestsPerAddress,
+    burst_seconds: limits.burstSeconds,
     bad_messages_per_minute: limits.badMessagesPerMinute,
     max_neg_sessions: limits.maxNegSessionsPerConnection,
+    max_neg_sessions_total: limits.maxNegSessions,
     max_neg_records: limits.maxNegRecords,
+    max_neg_records_in_memory: limits.maxNegRecordsInMemory,
     neg_idle_seconds: limits.negIdleMs / 1_000,
   }
 }

@@ -39,6 +39,10 @@ const limits: Partial<Limits> = {
   maxNegSessionsPerConnection: 3,
   maxNegRecords: 23,
   maxSyncPagesPerConnection: 3,
+  maxSubscriptionValuesTotal: 113,
+  maxConnections: 4,
+  maxNegSessions: 5,
+  maxNegRecordsInMemory: 31,
 }
 
 const now = () => Math.floor(Date.now() / 1_000)
@@ -122,6 +126,22 @@ const enforced: Readonly<Record<string, (world: World, amount: number) => Promis
     for (const client of clients) if (client.status === 'fulfilled') client.value[Symbol.dispose]()
     return clients.every(({ status }) => status === 'fulfilled')
   },
+  max_subscription_values_total: async ({ client, peer }, amount) => {
+    using other = await TestClient.connect(peer.url)
+    const hold = async (by: TestClient, id: string, size: number) =>
+      answered((await by.request(id, { ids: list(size) })).end)
+    for (const id of ['0', '1', '2']) assert.ok(await hold(client, id, 20))
+    for (const id of ['0', '1']) assert.ok(await hold(other, id, 20))
+    return await hold(other, '2', amount - 100)
+  },
+  max_connections: async ({ peer }, amount) => {
+    // Of addresses of their own, as one may not have so many.
+    const connect = (at: number) =>
+      TestClient.connect(peer.url, { headers: { 'X-Address': `192.0.2.${at}` } }).catch(() => undefined)
+    const clients = await Promise.all(Array.from({ length: amount - 1 }, (_, at) => connect(at)))
+    for (const client of clients) client?.[Symbol.dispose]()
+    return clients.every((client) => client !== undefined)
+  },
   bad_messages_per_minute: async ({ client }, amount) => {
     for (let at = 0; at < amount; at++) client.send('nonsense')
     for (let at = 0; at < amount; at++) await client.next()
@@ -133,6 +153,22 @@ const enforced: Readonly<Record<string, (world: World, amount: number) => Promis
     for (let at = 0; at < amount; at++)
       last = await client.ask(['NEG-OPEN', String(at), { until: 1_000 }, emptySet])
     return answered(last)
+  },
+  max_neg_sessions_total: async ({ client, peer }, amount) => {
+    using other = await TestClient.connect(peer.url)
+    let last: Frame = ['']
+    for (let at = 0; at < amount; at++) {
+      const by = at < 3 ? client : other
+      last = await by.ask(['NEG-OPEN', String(at), { until: 1_000 }, emptySet])
+    }
+    return answered(last)
+  },
+  max_neg_records_in_memory: async ({ client }, amount) => {
+    // By kind, which no maintained index answers.
+    const open = (id: string, records: number) =>
+      client.ask(['NEG-OPEN', id, { kinds: [1], until: 1_000 + records - 1 }, emptySet])
+    assert.ok(answered(await open('first', 20)))
+    return answered(await open('second', amount - 20))
   },
   max_sync_pages: async ({ client }, amount) => {
     const ids = Array.from({ length: amount }, (_, at) => String(at))
@@ -149,10 +185,14 @@ const enforced: Readonly<Record<string, (world: World, amount: number) => Promis
   },
 }
 
-/** Rates, which have tests of their own, and what is no number. */
+/** Rates, which are tested on the limiter with a clock that stands still, and what is no number. */
 const elsewhere = [
   'events_per_second',
+  'events_per_second_per_address',
+  'events_per_second_total',
   'requests_per_second',
+  'requests_per_second_per_address',
+  'burst_seconds',
   'neg_idle_seconds',
   'min_pow_difficulty',
   'auth_required',
@@ -176,7 +216,11 @@ describe('E-150 N9 limits', { timeout: 60_000 }, () => {
 
   for (const [name, take] of Object.entries(enforced))
     it(`${name} is enforced at exactly the advertised value`, async () => {
-      await using peer = await realRelay({ limits, syncPage: 'open' })
+      await using peer = await realRelay({
+        limits,
+        syncPage: 'open',
+        clientAddress: ({ headers }) => String(headers['x-address'] ?? '127.0.0.1'),
+      })
       await peer.store.put(
         Array.from({ length: 40 }, (_, at) => asParsed(craft({ id: hexId(at), created_at: 1_000 + at }))),
       )

@@ -30,7 +30,7 @@ async function idsUpTo(client: TestClient, last: string): Promise<string[]> {
 }
 
 describe('relay: a reader that does not read (K7, K8, T-MAL-19)', { timeout: 60_000 }, () => {
-  it('holds 1 MiB and one event for it, serves others meanwhile, and sends it everything later', async () => {
+  it('E-154 K8 holds 1 MiB and one event for it, serves others meanwhile, and sends it everything later', async () => {
     await using peer = await realRelay()
     const stored = large(0, 500)
     await peer.store.put(stored.map(asParsed))
@@ -106,7 +106,7 @@ describe('relay: a reader that does not read (K7, K8, T-MAL-19)', { timeout: 60_
     }
   })
 
-  it('T-MAL-20 many slow readers share one budget', async () => {
+  it('E-154 T-MAL-20 many slow readers share one budget', async () => {
     await using peer = await realRelay({ limits: { maxPendingBytesTotal: 2 * mebibyte } })
     await peer.store.put(large(0, 500).map(asParsed))
     const readers = await Promise.all(Array.from({ length: 10 }, () => TestClient.connect(peer.url)))
