@@ -1,8 +1,10 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import type { z } from 'zod'
+import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
 import type { AuditLog } from '../node/audit-log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { Caller, Callers, SignedRequest } from './caller.ts'
 import { errorResponse, HttpError, invalid, notFound, toHttpError } from './http-error.ts'
 import { assertJson, parseJson, readBody } from './json-body.ts'
@@ -13,6 +15,7 @@ export interface AdminAppOptions {
   readonly routes: readonly Route[]
   readonly callers: Callers
   readonly audit: Pick<AuditLog, 'add'>
+  readonly metrics: Pick<Metrics, 'adminRequest'>
   readonly log: Logger
   /** Web pages of other origins that may call; none: no CORS header at all. */
   readonly allowedOrigins: readonly string[]
@@ -35,9 +38,23 @@ export function createAdminApp(options: AdminAppOptions): Hono {
   )
   for (const route of routes) {
     const path = apiBase + route.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    app.on(route.method.toUpperCase(), path, (context) => answer(route, context, options))
+    app.on(route.method.toUpperCase(), path, (context) => measured(route, context, options))
   }
   return app
+}
+
+async function measured(route: Route, context: Context, options: AdminAppOptions): Promise<Response> {
+  const began = systemClock.monotonic()
+  const ended = (status: number) =>
+    options.metrics.adminRequest(route.id, status, (systemClock.monotonic() - began) / 1_000)
+  try {
+    const response = await answer(route, context, options)
+    ended(response.status)
+    return response
+  } catch (error) {
+    ended(toHttpError(error).status)
+    throw error
+  }
 }
 
 async function answer(route: Route, context: Context, options: AdminAppOptions): Promise<Response> {
@@ -58,7 +75,7 @@ async function answer(route: Route, context: Context, options: AdminAppOptions):
 }
 
 /** What every door needs to know of a request. The body is read before anything else: a signature covers it. */
-async function signedRequest(
+export async function signedRequest(
   context: Context,
   addressOf: (context: Context) => string,
 ): Promise<SignedRequest> {
@@ -103,13 +120,14 @@ function checked(schema: z.ZodType, value: unknown): unknown {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const shape = result.error.issues.find(
-    ({ path, ...issue }) =>
-      (path.length === 0 && issue.code === 'invalid_type') ||
-      (path.length === 1 && issue.code === 'invalid_type' && issue.expected === 'object'),
+    (issue) => issue.code === 'invalid_type' && issue.path.length <= depthOf(issue.expected),
   )
   if (shape !== undefined) throw new HttpError(400, `${shape.path.join('.') || 'the body'}: ${shape.message}`)
   throw invalid(result.error.issues.flatMap(sentences))
 }
+
+/** A root key that holds no object is as if it were missing; any other wrong value is one of an attribute. */
+const depthOf = (expected: string): number => (expected === 'object' || expected === 'record' ? 1 : 0)
 
 function sentences(issue: z.core.$ZodIssue): string[] {
   if (issue.code === 'unrecognized_keys')

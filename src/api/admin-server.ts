@@ -9,8 +9,11 @@ import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
 import { SyncError } from '../kernel/sync-error.ts'
 import type { Node } from '../node/node.ts'
+import { Metrics } from '../telemetry/metrics.ts'
 import { createAdminApp } from './admin-app.ts'
 import { Callers } from './caller.ts'
+import { addManagement } from './resource/management.ts'
+import { addMetrics } from './resource/metrics.ts'
 import { addProbes } from './resource/probes.ts'
 import { adminRoutes } from './routes.ts'
 
@@ -45,7 +48,9 @@ export class AdminServer implements AsyncDisposable {
       origins: () => origins,
       clock: systemClock,
     })
+    const metrics = new Metrics(() => node.metricsSnapshot())
     const app = createAdminApp({
+      metrics,
       routes: adminRoutes(node),
       callers,
       audit: node.audit,
@@ -55,6 +60,8 @@ export class AdminServer implements AsyncDisposable {
       signal: stop.signal,
     })
     addProbes(app, node)
+    addMetrics(app, { metrics, callers, access: config.metricsAccess, addressOf })
+    addManagement(app, { node, callers, addressOf })
     const server = createAdaptorServer({ fetch: app.fetch }) as Server
     server.maxConnections = 256
     // A body of 256 KiB comes within this, or nobody needs it.

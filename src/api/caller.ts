@@ -16,7 +16,7 @@ export interface SignedRequest {
   readonly method: string
   /** Path and query. */
   readonly target: string
-  readonly body: Uint8Array
+  readonly body: Uint8Array<ArrayBuffer>
   /** Address of the other end. */
   readonly address: string
 }

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Progress } from '../kernel/progress.ts'
 import { SyncError, type SyncErrorCode } from '../kernel/sync-error.ts'
+import type { AccessControl } from '../node/access-control.ts'
 import type { KeyControl } from '../node/api-keys.ts'
 import type {
   ImportOptions,
@@ -14,22 +15,26 @@ import type {
   SyncReport,
   SyncRequest,
 } from '../node/control.ts'
+import type { IdentityControl } from '../node/identity.ts'
 import type { RelayDefinition } from '../node/relay-definition.ts'
 import type { ServerEntry } from '../node/sync/server-directory.ts'
+import type { ServerControl, SyncState } from '../node/sync-control.ts'
 import { textLines } from '../node/text-lines.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
-import { type ControlCall, type ControlLine, socketName } from './control-protocol.ts'
+import { askable, type ControlCall, type ControlLine, socketName } from './control-protocol.ts'
 
 /** The node is ours and trusted; this only keeps a broken stream from filling the memory. */
 const maxLineBytes = 64 * 1024 * 1024
 
 /** Commands a node that runs in another process of the same user. */
 export class ControlClient implements NodeControl {
-  readonly keys: KeyControl = {
-    create: (key) => this.#call({ call: 'createKey', ...key, scopes: [...key.scopes] }),
-    list: () => this.#call({ call: 'listKeys' }),
-    revoke: (key) => this.#call({ call: 'revokeKey', key }),
+  readonly keys = this.#part<KeyControl>('keys')
+  readonly identityControl = this.#part<IdentityControl>('identityControl')
+  readonly acl = this.#part<AccessControl>('acl')
+  readonly sync: ServerControl = {
+    ...this.#part<Omit<ServerControl, 'updates'>>('sync'),
+    updates: (signal) => this.#updates(signal),
   }
   readonly #path: string
 
@@ -115,6 +120,15 @@ export class ControlClient implements NodeControl {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
+  /** One part of the node, with those of its methods that can be asked from outside. */
+  #part<T>(of: keyof typeof askable): T {
+    const asked = (method: string) => [
+      method,
+      (...args: unknown[]) => this.#call({ call: 'ask', of, method, args }),
+    ]
+    return Object.fromEntries(Object.keys(askable[of]).map(asked)) as T
+  }
+
   async #call<T>(
     call: ControlCall,
     signal?: AbortSignal,
@@ -125,6 +139,15 @@ export class ControlClient implements NodeControl {
       if ('result' in line) return line.result as T
     }
     throw cutOff()
+  }
+
+  async *#updates(signal: AbortSignal): AsyncIterable<SyncState> {
+    try {
+      for await (const line of this.#send({ call: 'updates' }, signal))
+        if ('progress' in line) yield line.progress as SyncState
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
   }
 
   async *#lines(call: ControlCall, signal?: AbortSignal): AsyncIterable<string> {

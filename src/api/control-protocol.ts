@@ -1,8 +1,38 @@
 import * as z from 'zod'
-import { keyScopes } from '../node/api-key.ts'
 
 /** The control socket's file within a data directory. Its directory is private to the node's user. */
 export const socketName = 'syncline.sock'
+
+/** What can be asked of the parts of a node, by their names in `NodeControl`; true: it changes something. */
+export const askable = {
+  keys: { create: true, list: false, revoke: true },
+  identityControl: { show: false, import: true, rotate: true },
+  acl: { grant: true, revoke: true, list: false },
+  sync: {
+    putServer: true,
+    getServer: false,
+    listServers: false,
+    removeServer: true,
+    startServer: true,
+    stopServer: true,
+    syncNow: true,
+    serverStats: false,
+    syncStats: false,
+    syncHealth: false,
+    createRelay: true,
+    updateRelay: true,
+    getRelay: false,
+    removeRelay: true,
+    trigger: true,
+    recover: true,
+    reset: true,
+    states: false,
+    runs: false,
+    deadLetters: false,
+    reviveDeadLetters: true,
+    metrics: false,
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, boolean>>>>
 
 /**
  * What goes through the control socket: lines of JSON, one call per connection. The first line is the call, for
@@ -34,14 +64,13 @@ export const callSchema = z.discriminatedUnion('call', [
   z.strictObject({ call: z.literal('export'), filter: z.unknown() }),
   z.strictObject({ call: z.literal('query'), filter: z.unknown() }),
   z.strictObject({ call: z.literal('count'), filter: z.unknown() }),
+  z.strictObject({ call: z.literal('updates') }),
   z.strictObject({
-    call: z.literal('createKey'),
-    name: z.string(),
-    scopes: z.array(z.enum(keyScopes)),
-    expiresAt: z.number().optional(),
+    call: z.literal('ask'),
+    of: z.enum(['keys', 'identityControl', 'acl', 'sync']),
+    method: z.string(),
+    args: z.array(z.unknown()).max(4),
   }),
-  z.strictObject({ call: z.literal('listKeys') }),
-  z.strictObject({ call: z.literal('revokeKey'), key: z.string() }),
 ])
 
 export type ControlCall = z.infer<typeof callSchema>

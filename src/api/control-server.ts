@@ -3,13 +3,14 @@ import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { SyncError } from '../kernel/sync-error.ts'
+import type { AuditLog } from '../node/audit-log.ts'
 import type { NodeControl } from '../node/control.ts'
 import type { RelayDefinition } from '../node/relay-definition.ts'
 import { textLines } from '../node/text-lines.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { parseFilter } from '../planes/events/filter-parser.ts'
 import { defaultLimits } from '../planes/events/limits.ts'
-import { type ControlCall, type ControlLine, callSchema, socketName } from './control-protocol.ts'
+import { askable, type ControlCall, type ControlLine, callSchema, socketName } from './control-protocol.ts'
 
 /** A definition, a filter, or one line of an import. */
 const maxLineBytes = 1024 * 1024
@@ -20,22 +21,27 @@ const maxLineBytes = 1024 * 1024
  */
 export class ControlServer implements AsyncDisposable {
   readonly #node: NodeControl
+  readonly #audit: Pick<AuditLog, 'add'>
   readonly #server: Server
   readonly #path: string
   readonly #sockets = new Set<Socket>()
 
-  private constructor(node: NodeControl, path: string) {
+  private constructor(node: NodeControl, audit: Pick<AuditLog, 'add'>, path: string) {
     this.#node = node
+    this.#audit = audit
     this.#path = path
     // Half open: a caller that has sent all its lines still waits for the answer.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => void this.#serve(socket))
   }
 
-  static async listen(node: NodeControl, directory: string): Promise<ControlServer> {
+  static async listen(
+    node: NodeControl & { readonly audit: Pick<AuditLog, 'add'> },
+    directory: string,
+  ): Promise<ControlServer> {
     const path = join(directory, socketName)
     // A socket file left by a killed process; the directory's lock says that it is nobody's now.
     await rm(path, { force: true })
-    const server = new ControlServer(node, path)
+    const server = new ControlServer(node, node.audit, path)
     server.#server.listen(path)
     await once(server.#server, 'listening')
     await chmod(path, 0o600)
@@ -84,7 +90,21 @@ export class ControlServer implements AsyncDisposable {
     const call = callSchema.parse(JSON.parse(first ?? ''))
     const onProgress = (progress: unknown) => void write({ progress })
     if (call.call === 'import') return this.#node.import(lines, { verify: call.verify, signal, onProgress })
-    return this.#run(this.#node, call, write, signal, onProgress)
+    const run = () => this.#run(this.#node, call, write, signal, onProgress)
+    return changes(call) ? this.#audited(call, run) : run()
+  }
+
+  async #audited(call: ControlCall, run: () => Promise<unknown>): Promise<unknown> {
+    const { call: name, ...params } = call
+    const entry = { actor: 'local', method: call.call === 'ask' ? `${call.of}.${call.method}` : name, params }
+    try {
+      const result = await run()
+      await this.#audit.add({ ...entry, result: 'ok' })
+      return result
+    } catch (error) {
+      await this.#audit.add({ ...entry, result: describe(error).code })
+      throw error
+    }
   }
 
   async #run(
@@ -111,22 +131,41 @@ export class ControlServer implements AsyncDisposable {
         return node.setRelay(call.definition as RelayDefinition)
       case 'putServer':
         return node.putServer(call)
-      case 'createKey':
-        return node.keys.create(call)
-      case 'listKeys':
-        return node.keys.list()
-      case 'revokeKey':
-        return node.keys.revoke(call.key)
+      case 'ask':
+        return ask(node, call)
       case 'count':
         return node.count(filterOf(call.filter))
       case 'syncOnce':
         return node.syncOnce({ ...call, filter: filterOf(call.filter) }, { signal, onProgress })
+      case 'updates':
+        // At the pace of the reader: meanwhile the newest state of a link replaces the one before.
+        for await (const progress of node.sync.updates(signal)) await write({ progress })
+        return undefined
       case 'export':
       case 'query':
         for await (const line of node[call.call](filterOf(call.filter), signal)) await write({ line })
         return undefined
     }
   }
+}
+
+/** Only what `askable` names: the rest of these objects is nobody's business outside. */
+function ask(node: NodeControl, { of, method, args }: Extract<ControlCall, { call: 'ask' }>): unknown {
+  const part = node[of] as unknown as Readonly<Record<string, (...args: unknown[]) => unknown>>
+  if (!Object.hasOwn(askable[of], method))
+    throw new SyncError(
+      'config/invalid',
+      `there is no ${of}.${method} to ask for; is the node of another version?`,
+    )
+  // JSON has no undefined: what was left out came as null.
+  return part[method]!(...args.map((argument) => argument ?? undefined))
+}
+
+const changing: ReadonlySet<string> = new Set(['reset', 'removeRelay', 'addRelay', 'setRelay', 'putServer'])
+
+function changes(call: ControlCall): boolean {
+  if (call.call !== 'ask') return changing.has(call.call)
+  return (askable[call.of] as Readonly<Record<string, boolean>>)[call.method] === true
 }
 
 const filterOf = (value: unknown): Filter => parseFilter(value, defaultLimits)

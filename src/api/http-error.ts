@@ -55,7 +55,8 @@ const titles: Readonly<Record<number, string>> = {
 
 export const notFound = () => new HttpError(404, 'Resource not found')
 export const unauthorized = () => new HttpError(401, 'Invalid or missing API key')
-export const invalid = (messages: readonly string[]) => new HttpError(422, messages.join('; '), { messages })
+export const invalid = (messages: readonly string[], code?: string) =>
+  new HttpError(422, messages.join('; '), { messages, code })
 
 /** What a thrown value means over HTTP; what nobody expected says nothing about the inside. */
 export function toHttpError(error: unknown): HttpError {

@@ -40,6 +40,13 @@ export interface Route {
   handle(call: Call): Promise<unknown>
 }
 
+/** What a handler answers for a schema's value: the same, and it may be readonly. */
+type Answer<T> = T extends readonly (infer E)[]
+  ? readonly Answer<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Answer<T[K]> }
+    : T
+
 interface RouteSpec<Q extends z.ZodType, B extends z.ZodType, A extends z.ZodType> {
   readonly id: string
   readonly method: Method
@@ -53,7 +60,7 @@ interface RouteSpec<Q extends z.ZodType, B extends z.ZodType, A extends z.ZodTyp
   readonly status?: number
   readonly answer?: A
   readonly errors?: readonly number[]
-  readonly handle: (call: Call<z.output<Q>, z.output<B>>) => Promise<z.input<A>>
+  readonly handle: (call: Call<z.output<Q>, z.output<B>>) => Promise<Answer<z.input<A>>>
 }
 
 /** A route whose handler is typed by its schemas. */
@@ -71,5 +78,23 @@ export function route<Q extends z.ZodType, B extends z.ZodType, A extends z.ZodT
     status,
     stream: false,
     handle: (call) => spec.handle(call as Call<z.output<Q>, z.output<B>>),
+  }
+}
+
+export type StreamSpec = Pick<Route, 'id' | 'path' | 'summary' | 'tag' | 'scope' | 'answer'> & {
+  readonly handle: (call: Call) => Promise<Response>
+}
+
+/** A GET that answers with server-sent events; `answer` is the data of one of them. */
+export function streamRoute(spec: StreamSpec): Route {
+  return {
+    ...spec,
+    method: 'get',
+    query: undefined,
+    body: undefined,
+    bodyDocument: undefined,
+    status: 200,
+    stream: true,
+    errors: [503],
   }
 }

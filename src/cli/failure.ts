@@ -1,9 +1,12 @@
 import { SyncError } from '../kernel/sync-error.ts'
 import { EventError } from '../planes/events/event-error.ts'
 
-/** The command line itself is wrong: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
+/** Several things were asked for, and some of them were done. */
+export const partlyFailed = 3
+
+/** 3 and 4 say more about a failure than 1; see decision 0014. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof SyncError && error.code === 'peer/unreachable' ? 4 : 1
 }
 
 export interface Explanation {
@@ -15,7 +18,6 @@ export interface Explanation {
 export function explain(error: unknown): Explanation {
   if (error instanceof SyncError || error instanceof EventError)
     return { code: error.code, message: error.message }
-  if (error instanceof UsageError) return { code: 'usage', message: error.message }
   if (error instanceof Error) {
     const { code } = error as NodeJS.ErrnoException
     return { code: typeof code === 'string' ? code : 'internal/bug', message: error.message }

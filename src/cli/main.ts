@@ -1,22 +1,39 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../node/package-file.ts'
+import { aclCommand } from './acl.ts'
 import { configCommand } from './config.ts'
 import { demoCommand } from './demo.ts'
 import { exportCommand } from './export.ts'
-import { explain, UsageError } from './failure.ts'
+import { exitCodeOf, explain } from './failure.ts'
+import { identityCommand } from './identity.ts'
 import { importCommand } from './import.ts'
 import { keyCommand } from './key.ts'
 import { queryCommand } from './query.ts'
+import { recoverCommand } from './recover.ts'
 import { relayCommand } from './relay.ts'
+import { relaysCommand } from './relays.ts'
 import { resetCommand } from './reset.ts'
 import { statusCommand } from './status.ts'
 import { syncCommand } from './sync.ts'
 import { Terminal } from './terminal.ts'
+import { triggerCommand } from './trigger.ts'
 import { upCommand } from './up.ts'
 
-/** Runs one command line. Answers the exit code: 0 done, 1 failed, 2 wrong usage. */
+/** Runs one command line. Answers its exit code, see docs/reference/cli.md. */
 export async function main(argv: readonly string[]): Promise<number> {
   using terminal = new Terminal(process.stdout, process.stderr)
+  try {
+    await createProgram(terminal).parseAsync([...argv], { from: 'user' })
+    return terminal.exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    terminal.fail(explain(error))
+    return exitCodeOf(error)
+  }
+}
+
+/** Every command, ready to be parsed or described. */
+export function createProgram(terminal: Terminal): Command {
   const program = new Command('syncline')
     .description('Keeps data in step between machines.')
     .version(version)
@@ -28,22 +45,20 @@ export async function main(argv: readonly string[]): Promise<number> {
     exportCommand,
     queryCommand,
     statusCommand,
+    triggerCommand,
+    recoverCommand,
     resetCommand,
+    relaysCommand,
     configCommand,
     relayCommand,
     keyCommand,
+    aclCommand,
+    identityCommand,
     demoCommand,
   ]
   for (const command of commands) program.addCommand(command(terminal))
   everyCommand(program, (command) => command.exitOverride())
-  try {
-    await program.parseAsync([...argv], { from: 'user' })
-    return terminal.exitCode
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    terminal.fail(explain(error))
-    return error instanceof UsageError ? 2 : 1
-  }
+  return program
 }
 
 function everyCommand(command: Command, apply: (command: Command) => void): void {

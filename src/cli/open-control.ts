@@ -12,3 +12,6 @@ export async function openControl(options: CommonOptions): Promise<NodeControl> 
   const config = await loadConfig({ file: options.config, flags: { data: options.data, ...quiet }, env })
   return (await ControlClient.connect(config.data)) ?? (await openNode(config))
 }
+
+/** Whether the node runs in a process of its own; else this command opened it, and it ends with the command. */
+export const isRunning = (node: NodeControl): boolean => node instanceof ControlClient

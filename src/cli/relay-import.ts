@@ -5,6 +5,7 @@ import { optionalFields } from '../node/supported-definition.ts'
 import type { ServerEntry } from '../node/sync/server-directory.ts'
 import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
 import { type FileEntry, parseServersFile } from '../planes/events/definition/servers-file.ts'
+import { partlyFailed } from './failure.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
 import type { Terminal } from './terminal.ts'
@@ -52,7 +53,7 @@ export function relayImportCommand(terminal: Terminal): Command {
       for (const { at, name, message } of report.refused)
         terminal.note(`definition ${at + 1} ${name}: ${message}`)
       await terminal.result(report, () => summary(report))
-      if (report.refused.length > 0) terminal.exitCode = 1
+      if (report.refused.length > 0) terminal.exitCode = report.imported.length > 0 ? partlyFailed : 1
     })
 }
 

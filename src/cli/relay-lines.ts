@@ -1,6 +1,7 @@
 import { healthState } from '../kernel/health.ts'
 import type { ServerEntry } from '../node/sync/server-directory.ts'
 import { number, proofLine } from './progress-line.ts'
+import { ago, until } from './time-words.ts'
 
 /** A relay and its links for a person: what it is doing, how far it is, what went wrong last, when it tries again. */
 export function relayLines({ peer, health, links }: ServerEntry, now: number): string[] {
@@ -49,17 +50,4 @@ function doing(run: ServerEntry['links'][number]['run'], now: number): string {
     case 'idle':
       return caughtUp
   }
-}
-
-const ago = (at: number, now: number): string => `${duration(Math.max(0, now - at))} ago`
-const until = (at: number, now: number): string => (at <= now ? 'now' : `in ${duration(at - now)}`)
-
-function duration(ms: number): string {
-  const units: [number, string][] = [
-    [86_400_000, 'd'],
-    [3_600_000, 'h'],
-    [60_000, 'min'],
-  ]
-  const [size, unit] = units.find(([unitMs]) => ms >= unitMs) ?? [1_000, 's']
-  return `${Math.round(ms / size)} ${unit}`
 }

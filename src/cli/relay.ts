@@ -6,6 +6,7 @@ import type { ServerEntry } from '../node/sync/server-directory.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command, directionOption, filterFrom } from './options.ts'
+import { relayActions } from './relay-actions.ts'
 import { relayImportCommand } from './relay-import.ts'
 import { relayImportRouterCommand } from './relay-import-router.ts'
 import { relayLines } from './relay-lines.ts'
@@ -77,6 +78,7 @@ export function relayCommand(terminal: Terminal): Command {
         await terminal.result({ removed: url }, () => `Removed ${url}.`)
       }),
   )
+  for (const action of relayActions(terminal)) relay.addCommand(action)
   relay.addCommand(relayImportCommand(terminal))
   relay.addCommand(relayImportRouterCommand(terminal))
   return relay

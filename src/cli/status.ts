@@ -1,23 +1,48 @@
 import type { Command } from 'commander'
+import type { SyncHealth } from '../node/sync-control.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
 import { number } from './progress-line.ts'
-import { relayLines } from './relay-lines.ts'
+import { relayReport } from './relay-report.ts'
+import { settled } from './settled.ts'
 import type { Terminal } from './terminal.ts'
 
 export function statusCommand(terminal: Terminal): Command {
   return command('status', 'what the node holds and what its relays are doing', terminal)
-    .argument('[url]', 'only this relay')
-    .action(async (url: string | undefined, options: CommonOptions) => {
+    .argument('[relay]', 'only this one, by URL or id')
+    .action(async (which: string | undefined, options: CommonOptions) => {
       await using node = await openControl(options)
-      const status = await node.status()
-      const relays = url === undefined ? status.relays : [await node.relay(url)]
-      await terminal.result({ ...status, relays }, () =>
-        [
-          status.listening === undefined ? 'Not running.' : `Running, relay on ${status.listening}.`,
+      const servers =
+        which === undefined
+          ? settled(await node.sync.listServers())
+          : [settled(await node.sync.getRelay(which))]
+      const [status, states, health] = await Promise.all([
+        node.status(),
+        node.sync.states(which),
+        node.sync.syncHealth().then(settled),
+      ])
+      const relays = which === undefined ? status.relays : [await node.relay(which)]
+      await terminal.result({ ...status, relays, servers, states, health }, () => {
+        const running = status.listening !== undefined
+        const report = servers.flatMap((server) =>
+          relayReport(
+            server,
+            states.filter(({ relay_id }) => relay_id === server.id),
+            { now: Date.now(), running },
+          ),
+        )
+        return [
+          running ? `Running, relay on ${status.listening}.` : 'Not running.',
           `${number(status.events.count)} events in ${status.directory}, fingerprint ${status.events.fingerprint}.`,
-          ...relays.flatMap((entry) => relayLines(entry, Date.now())),
-        ].join('\n'),
-      )
+          ...(servers.length === 0 ? ['No relays yet; add one with "syncline relay add".'] : report),
+          ...quarantineLines(health),
+        ].join('\n')
+      })
     })
+}
+
+function quarantineLines({ config_quarantined }: SyncHealth): string[] {
+  return config_quarantined.map(
+    ({ id, reason }) => `${id}: its stored definition cannot be read and is kept as it is (${reason})`,
+  )
 }

@@ -4,6 +4,7 @@ import type { Progress } from '../kernel/progress.ts'
 import { SyncError } from '../kernel/sync-error.ts'
 import type { SyncReport } from '../node/control.ts'
 import type { Filter } from '../planes/events/filter.ts'
+import { partlyFailed } from './failure.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command, directionOption, filterOption } from './options.ts'
 import { progressLine, proofLine } from './progress-line.ts'
@@ -32,7 +33,11 @@ export function syncCommand(terminal: Terminal): Command {
       }
       const reports = options.live ? await Promise.all(urls.map(one)) : await inTurn(urls, one)
       const failed = reports.find(({ run }) => run.state !== 'idle' && !terminal.signal.aborted)
-      if (failed !== undefined) throw new SyncError('peer/unreachable', `${failed.url}: ${failed.run.reason}`)
+      if (failed !== undefined) {
+        const { run, url } = failed
+        if (reports.some((report) => report.run.state === 'idle')) terminal.exitCode = partlyFailed
+        else throw new SyncError(run.fault?.code ?? 'peer/unreachable', `${url}: ${run.reason}`)
+      }
       if (terminal.signal.aborted && !options.live) terminal.exitCode = 1
     })
 }

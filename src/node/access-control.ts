@@ -12,7 +12,7 @@ export interface AccessControl {
   /** False when there was no such grant. @throws as `grant` */
   revoke(grant: unknown): Promise<boolean>
   /** By principal, capability and match, in that order. */
-  list(query?: { readonly principal?: string; readonly capability?: Capability }): readonly Grant[]
+  list(query?: { readonly principal?: string; readonly capability?: Capability }): Promise<readonly Grant[]>
 }
 
 export function createAccessControl(acl: Acl, limits: Limits): AccessControl {
@@ -23,7 +23,7 @@ export function createAccessControl(acl: Acl, limits: Limits): AccessControl {
       return grant
     },
     revoke: async (input) => acl.revoke(parseGrant(input, limits)),
-    list: ({ principal, capability } = {}) =>
+    list: async ({ principal, capability } = {}) =>
       acl
         .list()
         .filter((grant) => principal === undefined || grant.principal === principal.toLowerCase())

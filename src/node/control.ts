@@ -4,9 +4,12 @@ import type { RunRecord } from '../kernel/run.ts'
 import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
+import type { AccessControl } from './access-control.ts'
 import type { KeyControl } from './api-keys.ts'
+import type { IdentityControl } from './identity.ts'
 import type { RelayDefinition } from './relay-definition.ts'
 import type { ServerEntry } from './sync/server-directory.ts'
+import type { ServerControl } from './sync-control.ts'
 
 /**
  * What can be asked of a node. The node itself implements it, and so does the client that speaks to a running node
@@ -34,6 +37,11 @@ export interface NodeControl extends AsyncDisposable {
   relays(): Promise<readonly ServerEntry[]>
   /** Keys of the admin API. */
   readonly keys: KeyControl
+  readonly identityControl: IdentityControl
+  /** The relays as servers: definitions, state, history, and what can be asked of them. */
+  readonly sync: ServerControl
+  /** Who may read and write what is protected. */
+  readonly acl: AccessControl
 }
 
 export interface PutServerRequest {

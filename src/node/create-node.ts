@@ -17,7 +17,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import { readDocument } from '../transports/document.ts'
 import { createWsTransport } from '../transports/ws.ts'
 import { openEventPolicy } from './event-policy.ts'
-import { loadIdentity } from './identity.ts'
+import { Identity } from './identity.ts'
 import { limitsFrom } from './limits-from.ts'
 import { Node } from './node.ts'
 
@@ -46,7 +46,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
   const clock = systemClock
   const { restrictedKinds, publicUrls: relayUrls } = config
   const store = opening.use(await createSqliteStore({ dir: directory, clock, log }))
-  const identity = await loadIdentity(directory)
+  const identity = await Identity.load(directory, process.env.RELAY_PRIVATE_KEY)
   const events = opening.use(await createSqliteEventStore({ store, relayUrls, restrictedKinds, clock, log }))
   const verifier = opening.use(createWorkerVerifier({ workers: config.verifier.workers }))
   const plugins = opening.use(new PluginPool({ clock, random: Math.random, log }))

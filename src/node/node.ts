@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts'
-import { LocalScheduler, type RecurringEntry } from '../jobs/local.ts'
+import { LocalScheduler } from '../jobs/local.ts'
 import { parseSchedule } from '../jobs/schedule.ts'
 import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
@@ -13,10 +13,10 @@ import type { Limits } from '../planes/events/limits.ts'
 import type { ProfileStatus } from '../planes/events/proactive/profile-runner.ts'
 import type { ManagementCall } from '../planes/events/relay/management.ts'
 import type { Relay } from '../planes/events/relay/relay.ts'
-import type { Signer } from '../planes/events/signer.ts'
 import type { Verifier } from '../planes/events/verifier.ts'
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
+import type { MetricsSnapshot } from '../telemetry/metrics.ts'
 import { type AccessControl, createAccessControl } from './access-control.ts'
 import { ApiKeys } from './api-keys.ts'
 import { AuditLog } from './audit-log.ts'
@@ -32,6 +32,8 @@ import type {
 } from './control.ts'
 import { eventAt, exportEvents, queryEvents } from './event-output.ts'
 import type { EventPolicy } from './event-policy.ts'
+import type { Identity, IdentityControl } from './identity.ts'
+import { createIdentityControl } from './identity-control.ts'
 import { importEvents } from './import-events.ts'
 import { loadKeySecret } from './key-secret.ts'
 import { version } from './package-file.ts'
@@ -40,8 +42,6 @@ import { createPublicRelay } from './public-relay.ts'
 import { RelayCommands } from './relay-commands.ts'
 import type { RelayDefinition } from './relay-definition.ts'
 import { createSyncControl } from './sync/create-sync-control.ts'
-import type { Dispatch } from './sync/dispatch.ts'
-import { recurringEntries } from './sync/recurring.ts'
 import { ServerDirectory, type ServerEntry } from './sync/server-directory.ts'
 import type { SyncControl } from './sync-control.ts'
 
@@ -57,13 +57,14 @@ export interface NodeParts {
   readonly ingest: Ingest<SqliteTx>
   readonly verifier: Verifier
   readonly policy: EventPolicy
-  readonly identity: Signer
+  readonly identity: Identity
   readonly scheduler: Scheduler<SqliteTx>
 }
 
 export class Node implements NodeControl {
   readonly directory: string
-  readonly identity: Signer
+  readonly identity: Identity
+  readonly identityControl: IdentityControl
   readonly events: EventStore<SqliteTx>
   /** Events by pages, as a relay would show them to the reader each call names. */
   readonly bulk: Bulk
@@ -79,8 +80,6 @@ export class Node implements NodeControl {
   readonly #parts: NodeParts
   readonly #relays: RelayCommands<SqliteTx>
   readonly #resources: AsyncDisposableStack
-  readonly #dispatch: Dispatch
-  readonly #recurring: readonly RecurringEntry[]
   #relay: Relay | undefined
   #started = false
   #proactive: ProactiveSync | undefined
@@ -88,6 +87,7 @@ export class Node implements NodeControl {
   constructor(parts: NodeParts, resources: AsyncDisposableStack) {
     this.directory = parts.directory
     this.identity = parts.identity
+    this.identityControl = createIdentityControl(parts.identity, () => this.#reconnect())
     this.events = parts.events
     const { events: store, ingest, limits, config, verifier, policy } = parts
     this.keys = new ApiKeys({
@@ -105,7 +105,7 @@ export class Node implements NodeControl {
     this.#parts = parts
     const directory = new ServerDirectory(parts.store, systemClock)
     const selfUrls = () => this.#ownUrls()
-    const { control, servers, dispatch } = createSyncControl({
+    const { control, servers } = createSyncControl({
       store: parts.store,
       scheduler: parts.scheduler,
       directory,
@@ -116,9 +116,6 @@ export class Node implements NodeControl {
       bulk: this.bulk,
     })
     this.sync = control
-    this.#dispatch = dispatch
-    const jobs = { dispatch, control, directory, clock: systemClock, log: parts.log }
-    this.#recurring = recurringEntries(config.schedule, jobs)
     this.#relays = new RelayCommands({ servers, directory, selfUrls })
     this.#resources = resources
   }
@@ -144,11 +141,6 @@ export class Node implements NodeControl {
     )
     this.#findRelays()
     recurring.add({ name: 'sweep', schedule: sweepSchedule, run: async () => void (await events.sweep()) })
-    for (const entry of this.#recurring) recurring.add(entry)
-    // What is polled need not wait for its first tick.
-    void this.#dispatch('realtime', { patient: true }).catch((error: unknown) =>
-      log.error('the relays could not be asked at the start', { error: String(error) }),
-    )
   }
 
   /** What this node finds by itself, by profile. */
@@ -177,6 +169,12 @@ export class Node implements NodeControl {
   async probe(): Promise<{ readonly store: boolean; readonly relay: boolean }> {
     const store = await this.#parts.store.read(() => true).catch(() => false)
     return { store, relay: this.#relay !== undefined }
+  }
+
+  /** What the node counted so far, for who scrapes it. */
+  async metricsSnapshot(): Promise<MetricsSnapshot> {
+    const [{ count }, links] = await Promise.all([this.count({}), this.sync.metrics()])
+    return { version, storedEvents: count, store: this.#parts.store.stats, links }
   }
 
   async status(): Promise<NodeStatus> {
@@ -250,6 +248,14 @@ export class Node implements NodeControl {
   /** Stops the relay, ends every attempt with what it had committed, closes the store. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources[Symbol.asyncDispose]()
+  }
+
+  /** Ends every running attempt; what is due begins again at once. */
+  async #reconnect(): Promise<void> {
+    const { scheduler } = this.#parts
+    const links = (await this.relays()).flatMap((entry) => entry.links)
+    await Promise.all(links.map(({ link }) => scheduler.cancel(link.id)))
+    scheduler.wake()
   }
 
   #ownUrls(): readonly string[] {

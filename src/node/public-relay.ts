@@ -26,8 +26,13 @@ export function createPublicRelay(parts: NodeParts, management: ManagementOption
       name,
       description,
       contact,
-      self: identity.pubkey,
-      pubkey: adminPubkey ?? identity.pubkey,
+      // Asked for with every document: an identity can be changed while the relay runs.
+      get self() {
+        return identity.pubkey
+      },
+      get pubkey() {
+        return adminPubkey ?? identity.pubkey
+      },
       version,
     },
   })

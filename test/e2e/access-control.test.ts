@@ -39,7 +39,7 @@ test('E-81 a node protects what its configuration says, for the keys it granted,
   }
   await using node = await open()
   const url = await node.listen()
-  assert.deepEqual(node.acl.list({ principal: reader.pubkey }), [
+  assert.deepEqual(await node.acl.list({ principal: reader.pubkey }), [
     { principal_type: 'pubkey', principal: reader.pubkey, capability: 'sync_read', match: { kinds: [5000] } },
   ])
   assert.equal(await asked(node, reader.pubkey), 1)

@@ -45,13 +45,13 @@ for (const args of [
   })
 }
 
-test('a failure is one line with a stable code, and exits with 1', async () => {
+test('a failure is one line with a stable code, and exits with 1, or 4 when nobody could be reached', async () => {
   await using folder = await temporaryFolder()
   const bad = await runCommand(['sync', 'http://relay.example', '--data', folder.path])
   assert.equal(bad.code, 1)
   assert.match(bad.stderr, /^syncline: .* \[config\/invalid\]\n$/)
   const gone = await runCommand(['sync', 'ws://127.0.0.1:1', '--data', folder.path])
-  assert.equal(gone.code, 1)
+  assert.equal(gone.code, 4)
   assert.match(gone.stderr, /^syncline: .* \[peer\/unreachable\]\n$/)
 })
 

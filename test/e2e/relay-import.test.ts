@@ -79,7 +79,7 @@ test('a definition that asks for what the node cannot do is refused by name; the
     { url: 'http://x', foo: 1 },
     { id: 'x', url: 'wss://x' },
   ])
-  assert.equal(code, 1)
+  assert.equal(code, 3)
   assert.equal(report.imported.length, 1)
   assert.equal(report.imported[0].links[0].link.scopeKey, '{"kinds":[1]}')
   const [pinned, body, loose] = report.refused

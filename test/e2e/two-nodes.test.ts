@@ -132,7 +132,7 @@ test('K1 a node killed half-way through an import keeps every acknowledged event
   await untilStored(folder.join('a'), 500)
   await node.kill('SIGKILL')
   const { code, stderr } = await result
-  assert.equal(code, 1)
+  assert.equal(code, 4)
   assert.match(stderr, /peer\/unreachable/)
   assert.ok((await exported(folder.join('a'))).length >= 500)
 })

@@ -1,0 +1,128 @@
+export interface MetricDefinition {
+  readonly name: string
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  /** In what the values count; seconds and bytes are base units, as Prometheus asks. */
+  readonly unit:
+    | 'events'
+    | 'messages'
+    | 'bytes'
+    | 'seconds'
+    | 'links'
+    | 'transactions'
+    | 'requests'
+    | 'boolean'
+    | 'info'
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
+const link = ['peer', 'direction', 'strategy'] as const
+
+/** Every metric of a node: the one place where a name, a unit or a label is decided. */
+export const metricDefinitions = {
+  info: {
+    name: 'syncline_info',
+    kind: 'gauge',
+    unit: 'info',
+    help: 'Always 1; the version is in the label.',
+    labels: ['version'],
+  },
+  storedEvents: {
+    name: 'syncline_stored_events',
+    kind: 'gauge',
+    unit: 'events',
+    help: 'Events in the store.',
+    labels: [],
+  },
+  linkEvents: {
+    name: 'syncline_link_events_total',
+    kind: 'counter',
+    unit: 'events',
+    help: 'Events of a link by what became of them: received, accepted, duplicate, rejected, missing, uploaded, upload_duplicate, upload_refused, upload_pending, refused_before.',
+    labels: [...link, 'outcome'],
+  },
+  linkBytes: {
+    name: 'syncline_link_reconcile_bytes_total',
+    kind: 'counter',
+    unit: 'bytes',
+    help: 'Bytes of reconciliation messages, by way: sent, received.',
+    labels: [...link, 'way'],
+  },
+  linkRounds: {
+    name: 'syncline_link_reconcile_rounds_total',
+    kind: 'counter',
+    unit: 'messages',
+    help: 'Rounds of reconciliation.',
+    labels: link,
+  },
+  linkConnected: {
+    name: 'syncline_link_connected',
+    kind: 'gauge',
+    unit: 'boolean',
+    help: '1 while the link has a connection.',
+    labels: link,
+  },
+  linkFailing: {
+    name: 'syncline_link_failing',
+    kind: 'gauge',
+    unit: 'boolean',
+    help: '1 while something is wrong with the link.',
+    labels: link,
+  },
+  linkLag: {
+    name: 'syncline_link_lag_seconds',
+    kind: 'gauge',
+    unit: 'seconds',
+    help: 'Now minus the upper end of what is known to be complete.',
+    labels: link,
+  },
+  linkPending: {
+    name: 'syncline_link_outbox_pending',
+    kind: 'gauge',
+    unit: 'events',
+    help: 'Events that wait to be offered to the peer again.',
+    labels: link,
+  },
+  linkDead: {
+    name: 'syncline_link_dead_letters',
+    kind: 'gauge',
+    unit: 'events',
+    help: 'Events that the peer refused for good.',
+    labels: link,
+  },
+  storeCommits: {
+    name: 'syncline_store_commits_total',
+    kind: 'counter',
+    unit: 'transactions',
+    help: 'Group commits since the process began.',
+    labels: [],
+  },
+  storeTransactions: {
+    name: 'syncline_store_transactions_total',
+    kind: 'counter',
+    unit: 'transactions',
+    help: 'Transactions committed since the process began.',
+    labels: [],
+  },
+  storeWaiting: {
+    name: 'syncline_store_transactions_waiting',
+    kind: 'gauge',
+    unit: 'transactions',
+    help: 'Transactions that wait for their turn.',
+    labels: [],
+  },
+  adminRequests: {
+    name: 'syncline_admin_requests_total',
+    kind: 'counter',
+    unit: 'requests',
+    help: 'Calls of the admin API, by operation and status.',
+    labels: ['operation', 'status'],
+  },
+  adminSeconds: {
+    name: 'syncline_admin_request_duration_seconds',
+    kind: 'histogram',
+    unit: 'seconds',
+    help: 'How long calls of the admin API took.',
+    labels: ['operation'],
+  },
+} as const satisfies Readonly<Record<string, MetricDefinition>>

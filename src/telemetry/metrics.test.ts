@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { metricDefinitions } from './metric-definitions.ts'
+import { Metrics, type MetricsSnapshot } from './metrics.ts'
+
+const link = (peer: string, counters: Record<string, number> = {}): MetricsSnapshot['links'][number] => ({
+  peer,
+  direction: 'down',
+  strategy: 'negentropy',
+  connected: true,
+  failing: false,
+  lag_seconds: 12,
+  outbox: { pending: 1, dead: 2 },
+  counters,
+})
+
+function world(links: MetricsSnapshot['links'] = []) {
+  const snapshot = {
+    version: '1.2.3',
+    storedEvents: 5,
+    store: { commits: 3, committed: 9, waiting: 0 },
+    links,
+  }
+  const state: { snapshot: MetricsSnapshot; reads: number } = { snapshot, reads: 0 }
+  const metrics = new Metrics(async () => {
+    state.reads++
+    return state.snapshot
+  })
+  return { state, metrics }
+}
+
+describe('metrics', () => {
+  it('names follow the rules of Prometheus: base units, and _total for counters', () => {
+    for (const { name, kind, unit } of Object.values(metricDefinitions)) {
+      assert.match(name, /^syncline_[a-z_]+$/)
+      assert.equal(name.endsWith('_total'), kind === 'counter', name)
+      if (unit === 'seconds' || unit === 'bytes') assert.match(name, new RegExp(`_${unit}(_total)?$`))
+    }
+  })
+
+  it('a scrape tells what the node counted, not what it counted at the last one', async () => {
+    const { state, metrics } = world([link('a', { accepted: 7, bytesSent: 100, rounds: 2 })])
+    const labels = 'peer="a",direction="down",strategy="negentropy"'
+    for (let i = 0; i < 2; i++) {
+      const text = await metrics.text()
+      assert.match(text, /^syncline_info\{version="1\.2\.3"\} 1$/m)
+      assert.match(text, /^syncline_stored_events 5$/m)
+      assert.match(text, /^syncline_store_transactions_total 9$/m)
+      assert.ok(text.includes(`syncline_link_events_total{${labels},outcome="accepted"} 7`))
+      assert.ok(text.includes(`syncline_link_reconcile_bytes_total{${labels},way="sent"} 100`))
+      assert.ok(text.includes(`syncline_link_lag_seconds{${labels}} 12`))
+      assert.ok(text.includes(`syncline_link_dead_letters{${labels}} 2`))
+      assert.match(text, /^process_resident_memory_bytes \d/m)
+    }
+    state.snapshot = { ...state.snapshot, links: [] }
+    assert.ok(!(await metrics.text()).includes('peer="a"'), 'a removed relay is gone')
+  })
+
+  it('every metric has its description and its type', async () => {
+    const { metrics } = world([link('a')])
+    metrics.adminRequest('listRelays', 200, 0.003)
+    const text = await metrics.text()
+    for (const { name, kind, help } of Object.values(metricDefinitions)) {
+      assert.ok(text.includes(`# HELP ${name} ${help}\n`), name)
+      assert.ok(text.includes(`# TYPE ${name} ${kind}\n`), name)
+    }
+    assert.ok(text.includes('syncline_admin_requests_total{operation="listRelays",status="200"} 1'))
+  })
+
+  it('scrapes at the same time share one reading', async () => {
+    const { state, metrics } = world()
+    await Promise.all([metrics.text(), metrics.text(), metrics.text()])
+    assert.equal(state.reads, 1)
+  })
+})
