@@ -6,6 +6,7 @@ export type { Peer, TlsSettings } from '../kernel/peer.ts'
 export type { Outcome, Progress, Proof } from '../kernel/progress.ts'
 export type { RunRecord, RunState } from '../kernel/run.ts'
 export { SyncError, type SyncErrorCode } from '../kernel/sync-error.ts'
+export type { AccessControl } from './access-control.ts'
 export type {
   ImportOptions,
   ImportReport,

@@ -56,8 +56,9 @@ export async function importBatch<Tx>(
     return failed('invalid_events', `a batch is a list of at most ${maxPageSize} events`)
   if (trust !== undefined && (trust !== 'verified_upstream' || context.caller !== 'local'))
     return failed('trust_not_allowed', 'only a local copy may take signatures on trust')
-  const { caller, authenticatedPubkeys: authenticated, remote = caller } = context
-  const from = { source: sources[caller], remote, authenticated, trusted: trust !== undefined }
+  const { caller, authenticatedPubkeys: authenticated, remote = caller, peerId } = context
+  const peer = caller === 'sync' && peerId !== undefined ? { id: peerId } : undefined
+  const from = { source: sources[caller], remote, authenticated, peer, trusted: trust !== undefined }
   let results: readonly IngestResult[]
   try {
     results = events.length === 0 ? [] : await ingest.accept(events.map(textOf), from, signal)

@@ -8,6 +8,8 @@ export interface RequestContext {
   readonly authenticatedPubkeys?: readonly string[]
   /** The caller's address or URL, for policies. Default: the caller's name. */
   readonly remote?: string
+  /** The peer a batch of the caller `sync` comes from, for policies and their plugins. */
+  readonly peerId?: string
   /** Whatever `authorizeEvent` needs to know; nothing else looks at it. */
   readonly metadata?: Readonly<Record<string, unknown>>
 }

@@ -9,6 +9,7 @@ import { defaultLimits } from '../limits.ts'
 import type { PolicyContext } from '../write-policy.ts'
 import { Acl, type Grant } from './acl.ts'
 import { openGrantTable } from './grant-table.sqlite.ts'
+import { leaveByGrant } from './leave-by-grant.ts'
 import { parseGrant } from './parse-grant.ts'
 import { ReadPolicy } from './read-policy.ts'
 import { writeByGrant } from './write-by-grant.ts'
@@ -184,6 +185,23 @@ describe('writing what is protected', () => {
     const peer = (pubkey: string) => ({ source: 'sync' as const, peer: { id: 'x', pubkey } })
     assert.equal(await told(peer(alice)), 'accepted')
     assert.match(await told(peer(bob)), /sync_write_not_allowed/)
-    assert.match(await told({ source: 'sync', authenticated: [alice] }), /sync_write_not_allowed/)
+    assert.match(await told({ source: 'sync' }), /sync_write_not_allowed/)
+    assert.equal(await told({ source: 'sync', authenticated: [alice] }), 'accepted')
+  })
+
+  it('goes up to a relay whose key may read it, from the moment it may', async () => {
+    await using one = await world()
+    const leave = async (pubkey: string | undefined, kind = 5000) => {
+      const refusal = await leaveByGrant(one.acl, pubkey)?.(craft({ id: hexId(1), kind }), context)
+      return refusal instanceof EventError ? refusal.reason : 'leaves'
+    }
+    assert.match(await leave(undefined), /^restricted: sync_read_not_allowed/)
+    assert.match(await leave(alice), /^restricted: sync_read_not_allowed/)
+    assert.equal(await leave(undefined, 1), 'leaves')
+    await one.acl.grant(read({ kinds: [5000] }))
+    assert.equal(await leave(alice), 'leaves')
+    assert.match(await leave(bob), /^restricted: /)
+    await using open = await world([])
+    assert.equal(leaveByGrant(open.acl, undefined), undefined, 'nothing is protected, nothing is asked')
   })
 })

@@ -74,6 +74,10 @@ export class Acl {
     return [...this.#grants].toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))).map(([, grant]) => grant)
   }
 
+  get protectsAnything(): boolean {
+    return this.#protected.length > 0
+  }
+
   /** Does the request ask for anything protected? */
   protects(request: Filter): boolean {
     return this.#protected.some(({ filter }) => overlaps(filter, request))
@@ -96,7 +100,7 @@ export class Acl {
 
   /** What the reader may see event by event; undefined when nothing is protected. */
   guard(pubkeys: readonly string[]): Guard | undefined {
-    if (this.#protected.length === 0) return undefined
+    if (!this.protectsAnything) return undefined
     const readable = pubkeys.flatMap((pubkey) => this.#rights.get(pubkey)?.read ?? [])
     return {
       kinds: this.#kinds,

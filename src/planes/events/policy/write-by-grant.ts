@@ -18,9 +18,10 @@ export function writeByGrant(acl: Acl): WritePolicy {
   }
 }
 
+/** In a sync, `authenticated` holds who the batch was taken from, where a caller of the bulk API says so. */
 function writersOf({ source, peer, authenticated }: PolicyContext): readonly string[] {
-  if (source !== 'sync') return authenticated
-  return peer?.pubkey === undefined ? [] : [peer.pubkey]
+  if (source !== 'sync' || peer?.pubkey === undefined) return authenticated
+  return [...authenticated, peer.pubkey]
 }
 
 function refuse(prefix: 'auth-required' | 'restricted', message: string): EventError {
