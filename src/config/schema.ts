@@ -157,6 +157,33 @@ const admin = z.strictObject({
   }),
 })
 
+/** What it means is checked where schedules are read; this refuses what can be none. */
+const scheduleText = /^(off|\d{1,9}[smhd]|([01]\d|2[0-3]):[0-5]\d|(\S+ +){4}\S+)$/
+
+const recurring = (fallback: string, description: string) =>
+  z.string().max(100).regex(scheduleText).default(fallback).register(settingInfo, {
+    description,
+    allowed: 'an interval such as 5m, a daily time such as 03:00, five cron fields (UTC), or off',
+  })
+
+const schedule = z.strictObject({
+  realtime: recurring(
+    '5m',
+    'When relays that are polled are asked for new events. One that is live, or has a schedule of its own, is not touched.',
+  ),
+  backfill: recurring('0 * * * *', 'When what is missing of the wanted history is worked on again.'),
+  upload: recurring('15m', 'When relays are offered what they lack.'),
+  full: recurring('03:00', 'When everything wanted is compared again, covered or not.'),
+  recovery: recurring(
+    '10m',
+    'When relays in error for longer than their retry time, and attempts that died without a word, are set free.',
+  ),
+  housekeeping: recurring(
+    '12 * * * *',
+    'When the progress of filters that were taken out a week ago is forgotten.',
+  ),
+})
+
 /** Every key of the configuration, with its default. The reference page and the errors are made from this. */
 export const configSchema = z.strictObject({
   data: z.string().min(1).max(4_096).default('./syncline-data').register(settingInfo, {
@@ -216,6 +243,7 @@ export const configSchema = z.strictObject({
   verifier: verifier.prefault({}),
   sync: sync.prefault({}),
   proactive: proactive.prefault({}),
+  schedule: schedule.prefault({}),
   admin: admin.prefault({}),
 })
 

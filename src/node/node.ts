@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts'
-import { LocalScheduler } from '../jobs/local.ts'
+import { LocalScheduler, type RecurringEntry } from '../jobs/local.ts'
 import { parseSchedule } from '../jobs/schedule.ts'
 import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
@@ -42,6 +42,8 @@ import { createPublicRelay } from './public-relay.ts'
 import { RelayCommands } from './relay-commands.ts'
 import type { RelayDefinition } from './relay-definition.ts'
 import { createSyncControl } from './sync/create-sync-control.ts'
+import type { Dispatch } from './sync/dispatch.ts'
+import { recurringEntries } from './sync/recurring.ts'
 import { ServerDirectory, type ServerEntry } from './sync/server-directory.ts'
 import type { SyncControl } from './sync-control.ts'
 
@@ -80,6 +82,8 @@ export class Node implements NodeControl {
   readonly #parts: NodeParts
   readonly #relays: RelayCommands<SqliteTx>
   readonly #resources: AsyncDisposableStack
+  readonly #dispatch: Dispatch
+  readonly #recurring: readonly RecurringEntry[]
   #relay: Relay | undefined
   #started = false
   #proactive: ProactiveSync | undefined
@@ -105,7 +109,7 @@ export class Node implements NodeControl {
     this.#parts = parts
     const directory = new ServerDirectory(parts.store, systemClock)
     const selfUrls = () => this.#ownUrls()
-    const { control, servers } = createSyncControl({
+    const { control, servers, dispatch } = createSyncControl({
       store: parts.store,
       scheduler: parts.scheduler,
       directory,
@@ -116,6 +120,9 @@ export class Node implements NodeControl {
       bulk: this.bulk,
     })
     this.sync = control
+    this.#dispatch = dispatch
+    const jobs = { dispatch, control, directory, clock: systemClock, log: parts.log }
+    this.#recurring = recurringEntries(config.schedule, jobs)
     this.#relays = new RelayCommands({ servers, directory, selfUrls })
     this.#resources = resources
   }
@@ -141,6 +148,11 @@ export class Node implements NodeControl {
     )
     this.#findRelays()
     recurring.add({ name: 'sweep', schedule: sweepSchedule, run: async () => void (await events.sweep()) })
+    for (const entry of this.#recurring) recurring.add(entry)
+    // What is polled need not wait for its first tick.
+    void this.#dispatch('realtime', { patient: true }).catch((error: unknown) =>
+      log.error('the relays could not be asked at the start', { error: String(error) }),
+    )
   }
 
   /** What this node finds by itself, by profile. */

@@ -65,7 +65,8 @@ export class Servers<Tx> {
     await this.cancel(change.interrupted)
     scheduler.wake()
     if (change.before === undefined || change.interrupted.length > 0) this.#begin(change)
-    return { ok: true, value: this.shown(change.after) }
+    // What was interrupted has ended since.
+    return { ok: true, value: this.shown((await directory.find(manager, definition.id)) ?? change.after) }
   }
 
   async setState(manager: string, id: string, state: 'running' | 'stopped'): Promise<Result<null>> {

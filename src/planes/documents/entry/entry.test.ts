@@ -162,7 +162,7 @@ describe('entries', () => {
         assert.equal(opened.id, sealed.id)
         assert.deepEqual(encodeEntry(opened.entry), sealed.bytes)
         assert.deepEqual(opened.signingBytes, sealed.signingBytes)
-        assert.deepEqual(dagCbor.encode(dagCbor.decode(sealed.bytes)), sealed.bytes)
+        assert.deepEqual(new Uint8Array(dagCbor.encode(dagCbor.decode(sealed.bytes))), sealed.bytes)
         const json = JSON.parse(JSON.stringify(entryToJson(opened.entry)))
         assert.deepEqual(entryFromJson(json).bytes, sealed.bytes)
       }),
