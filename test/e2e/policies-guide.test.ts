@@ -48,7 +48,7 @@ test('the configuration of the guide to policies does what it says, and its call
   assert.equal(await read({ kinds: [4], '#p': [key ?? ''] }), 'answered')
   await run(node, pubkey)
   assert.deepEqual(
-    node.acl.list().map(({ capability, match }) => [capability, match]),
+    (await node.acl.list()).map(({ capability, match }) => [capability, match]),
     [['sync_write', {}]],
   )
   assert.equal(await read({ kinds: [5000] }), 'sync_read_not_allowed')
