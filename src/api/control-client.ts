@@ -87,7 +87,7 @@ export class ControlClient implements NodeControl {
   }
 
   putServer(request: PutServerRequest): Promise<ServerEntry> {
-    return this.#call({ call: 'putServer', ...request, without: [...request.without] })
+    return this.#call({ call: 'putServer', ...request })
   }
 
   count(filter: Filter): Promise<SetFingerprint> {

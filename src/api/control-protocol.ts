@@ -52,7 +52,6 @@ export const callSchema = z.discriminatedUnion('call', [
     call: z.literal('putServer'),
     server: z.unknown(),
     profile: z.enum(['strict', 'open']),
-    without: z.array(z.string()),
   }),
   z.strictObject({
     call: z.literal('syncOnce'),

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { SyncError } from '../kernel/sync-error.ts'
-import { optionalFields } from '../node/supported-definition.ts'
 import type { ServerEntry } from '../node/sync/server-directory.ts'
 import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
 import { type FileEntry, parseServersFile } from '../planes/events/definition/servers-file.ts'
@@ -12,7 +11,6 @@ import type { Terminal } from './terminal.ts'
 
 interface ImportOptions extends CommonOptions {
   readonly profile: DefinitionProfile
-  readonly without: readonly string[]
 }
 
 interface Report {
@@ -29,19 +27,14 @@ export function relayImportCommand(terminal: Terminal): Command {
         .choices(['strict', 'open'])
         .default('strict'),
     )
-    .addOption(
-      new Option('--without <fields...>', 'leave out what this node cannot do')
-        .choices(optionalFields)
-        .default([], 'nothing'),
-    )
     .action(async (file: string, options: ImportOptions) => {
       const entries = parseServersFile(await readFile(file, 'utf8'))
-      const { profile, without } = options
+      const { profile } = options
       const report: Report = { imported: [], refused: [] }
       await using node = await openControl(options)
       for (const [at, { input, cursor }] of entries.entries()) {
         try {
-          report.imported.push(await node.putServer({ server: input, profile, without }))
+          report.imported.push(await node.putServer({ server: input, profile }))
         } catch (error) {
           // One bad definition must not keep the others out; any other failure would meet them all.
           if (!(error instanceof SyncError && error.code === 'config/invalid')) throw error

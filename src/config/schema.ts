@@ -114,6 +114,11 @@ const sync = z.strictObject({
     300,
     'Upper bound that doubling stops at. Only a hint of the peer itself makes a delay longer.',
   ),
+  relays: z.record(z.string(), z.int().min(0)).default({}).register(settingInfo, {
+    description:
+      'What counts for every relay whose definition says nothing else in its `config`, by the names used there: `batch_size`, `negentropy_chunk_hours`, `upload_delay_ms` and so on.',
+    allowed: 'names of settings of a relay with whole numbers',
+  }),
 })
 
 const httpUrl = z.string().refine((value) => {

@@ -1,4 +1,4 @@
-import type { Channel, Transport } from './channel.ts'
+import type { Channel, DialOptions, Transport } from './channel.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Link } from './link.ts'
 import type { Logger } from './logger.ts'
@@ -104,10 +104,11 @@ async function openSession<Tx>(
     triggers,
     alive: () => watchdog.alive(),
     open: async (protocol) => {
-      const channel = watched(await dialFirst(peer, transports, protocol, signal), watchdog)
+      const channel = watched(await dialFirst(peer, transports, { protocol, signal }), watchdog)
       channels.add(channel)
       return channel
     },
+    dial: (protocol, options) => dialFirst(peer, transports, { protocol, ...options }),
     read: (work) => store.read(work),
     commit: async (write) => {
       signal.throwIfAborted()
@@ -168,12 +169,11 @@ async function abandonable<T>(step: Promise<T>, signal: AbortSignal, clock: Cloc
 async function dialFirst(
   peer: Peer,
   transports: ReadonlyMap<string, Transport>,
-  protocol: string,
-  signal: AbortSignal,
+  options: DialOptions,
 ): Promise<Channel> {
   let failure: unknown
   for (const address of peer.addresses) {
-    signal.throwIfAborted()
+    options.signal.throwIfAborted()
     const transport = transports.get(address.transport)
     if (transport === undefined) {
       failure ??= new SyncError(
@@ -183,7 +183,7 @@ async function dialFirst(
       continue
     }
     try {
-      return await transport.dial(address, { protocol, signal })
+      return await transport.dial(address, options)
     } catch (error) {
       failure = error
     }

@@ -13,6 +13,8 @@ export interface DialOptions {
   readonly protocol: string
   /** Aborts the dial; once connected, aborting closes the channel and iterating throws the signal's reason. */
   readonly signal: AbortSignal
+  /** Milliseconds until connected; default: the transport's own. */
+  readonly timeoutMs?: number | undefined
 }
 
 /** One way to reach peers. Whatever it holds open is released by disposing it. */

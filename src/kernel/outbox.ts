@@ -10,7 +10,7 @@ export interface OutboxItem {
   readonly key: string
   readonly state: 'pending' | 'dead'
   readonly attempts: number
-  /** Wall time in ms before which it is not tried again; 0 when due. */
+  /** Wall time in ms before which it is not tried again; 0 when due, for a dead letter: never. */
   readonly notBefore: number
   /** Why the last attempt failed, in the peer's words where it said any. */
   readonly reason: string | undefined
@@ -25,8 +25,13 @@ export interface Outbox<Tx> {
   done(tx: Tx, link: LinkId, keys: readonly string[]): Promise<void>
   /** Failed for now: pending until `notBefore`, added when new. Answers how many attempts failed so far. */
   retry(tx: Tx, link: LinkId, key: string, reason: string, notBefore: number): Promise<number>
-  /** Refused for good, or out of attempts: becomes a dead letter. Also adds a key that was never queued. */
-  bury(tx: Tx, link: LinkId, key: string, reason: string): Promise<void>
+  /**
+   * Refused for good, or out of attempts: becomes a dead letter, for ever or until `reviveDue` is asked at `until` (wall
+   * ms) or later. Also adds a key that was never queued.
+   */
+  bury(tx: Tx, link: LinkId, key: string, reason: string, until?: number): Promise<void>
+  /** Makes dead letters pending again whose time has come; answers how many. */
+  reviveDue(tx: Tx, link: LinkId, now: number): Promise<number>
   /** Makes dead letters pending again, all of the link or the given keys; answers how many. */
   revive(tx: Tx, link: LinkId, keys?: readonly string[]): Promise<number>
   /** Dead letters, newest first. */

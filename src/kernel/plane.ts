@@ -18,6 +18,13 @@ export interface Commit<Checkpoint> {
   readonly checkpoint: Checkpoint
 }
 
+export interface SharedDial {
+  /** Ends the dial, and later the channel; the attempt's own signal does neither. */
+  readonly signal: AbortSignal
+  /** Milliseconds to connect; default: the transport's. */
+  readonly timeoutMs?: number | undefined
+}
+
 /** What the kernel hands a plane for one attempt. */
 export interface Session<Scope, Checkpoint, Tx> {
   readonly link: Link<Scope>
@@ -32,8 +39,10 @@ export interface Session<Scope, Checkpoint, Tx> {
   readonly outbox: Outbox<Tx>
   /** What was asked beyond coming up to date, at the start and meanwhile; a live attempt looks again when woken. */
   readonly triggers: Triggers
-  /** Dials the peer's addresses in order. */
+  /** Dials the peer's addresses in order. The attempt owns the channel: it is closed when the attempt ends. */
   open(protocol: string): Promise<Channel>
+  /** The same for a channel that several attempts share: the caller owns it, and says `alive` for those it serves. */
+  dial(protocol: string, options: SharedDial): Promise<Channel>
   /** Says "something came from the peer" to the idle watchdog between two progress reports. */
   alive(): void
   /** Reads a consistent snapshot of the store. */

@@ -49,8 +49,6 @@ export interface PutServerRequest {
   readonly server: unknown
   /** How strict a map is taken; a body is always taken as `open`. */
   readonly profile: DefinitionProfile
-  /** Fields the node cannot honour and may leave out. Any other such field refuses the definition. */
-  readonly without: readonly string[]
 }
 
 export interface NodeStatus {

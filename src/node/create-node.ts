@@ -4,12 +4,13 @@ import type { Config } from '../config/schema.ts'
 import { nextRun, parseSchedule } from '../jobs/schedule.ts'
 import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
-import { defaultRetryPolicy } from '../kernel/retry.ts'
+import { defaultRetryPolicy, type RetryPolicy } from '../kernel/retry.ts'
 import { Scheduler } from '../kernel/scheduler.ts'
 import { createSqliteEventStore } from '../planes/events/event-store.sqlite.ts'
 import { createIngest } from '../planes/events/ingest.ts'
 import { PluginPool } from '../planes/events/plugin/plugin-pool.ts'
 import { createEventsPlane } from '../planes/events/sync/events-plane.ts'
+import { peerRetry } from '../planes/events/sync/peer-settings.ts'
 import { createWorkerVerifier } from '../planes/events/verifier.workers.ts'
 import { createSqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
@@ -20,6 +21,8 @@ import { openEventPolicy } from './event-policy.ts'
 import { Identity } from './identity.ts'
 import { limitsFrom } from './limits-from.ts'
 import { Node } from './node.ts'
+import { openPeerPlugins } from './peer-plugins.ts'
+import { relayConfigFrom } from './relay-config-from.ts'
 
 /** Leases of a data directory belong to whoever holds its lock, so one name serves every process in turn. */
 const owner = 'data-directory'
@@ -43,6 +46,12 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const log = options.log ?? createLogger({ level: config.log.level, format: config.log.format })
   const limits = limitsFrom(config.limits)
+  const relayConfig = relayConfigFrom(config.sync.relays)
+  const retry: RetryPolicy = {
+    ...defaultRetryPolicy,
+    initialMs: config.sync.retryInitialSeconds * 1_000,
+    maxMs: config.sync.retryMaxSeconds * 1_000,
+  }
   const clock = systemClock
   const { restrictedKinds, publicUrls: relayUrls } = config
   const store = opening.use(await createSqliteStore({ dir: directory, clock, log }))
@@ -67,6 +76,8 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     limits,
     readDocument,
     migrations: [],
+    relayConfig,
+    openPolicies: (peer) => openPeerPlugins(peer, plugins, config.writePolicyPluginFailure),
   })
   const scheduler = opening.use(
     new Scheduler<SqliteTx>({
@@ -77,11 +88,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
       random: Math.random,
       log,
       owner,
-      retry: () => ({
-        ...defaultRetryPolicy,
-        initialMs: config.sync.retryInitialSeconds * 1_000,
-        maxMs: config.sync.retryMaxSeconds * 1_000,
-      }),
+      retry: (peer) => peerRetry(peer, relayConfig, retry),
       concurrency: config.sync.concurrency,
       idleMs: config.sync.idleSeconds * 1_000,
       leaseMs: config.sync.leaseSeconds * 1_000,

@@ -43,16 +43,16 @@ export class RelayCommands<Tx> {
   }
 
   /** A `put_server` map or, when it has no id, a relay.rb body: that one is known by its URL. */
-  async put({ server, profile, without }: PutServerRequest): Promise<ServerEntry> {
+  async put({ server, profile }: PutServerRequest): Promise<ServerEntry> {
     const hasId = typeof server !== 'object' || server === null || Object.hasOwn(server, 'id')
-    if (hasId) return this.#put(this.#fromMap(server, profile), profile, without)
+    if (hasId) return this.#put(this.#fromMap(server, profile), profile)
     const { url } = server as { readonly url?: unknown }
     const [there] = typeof url === 'string' ? await this.#parts.directory.atUrl(url) : []
     const before = there?.record.adHoc === false ? there.record : undefined
     const result = this.#checkBody(server, before)
     if (!result.ok) throw refused(result.errors)
     const { id } = there?.record.definition ?? result.value
-    return this.#put({ ...result.value, id }, before?.profile, without)
+    return this.#put({ ...result.value, id }, before?.profile)
   }
 
   async remove(url: string): Promise<void> {
@@ -81,12 +81,8 @@ export class RelayCommands<Tx> {
     return this.#parts.directory.onDemand(definition, direction, filter)
   }
 
-  async #put(
-    definition: ServerDefinition,
-    profile: 'strict' | 'open' = 'open',
-    without: readonly string[] = [],
-  ): Promise<ServerEntry> {
-    const wish = { manager: defaultManager, definition, profile, without }
+  async #put(definition: ServerDefinition, profile: 'strict' | 'open' = 'open'): Promise<ServerEntry> {
+    const wish = { manager: defaultManager, definition, profile }
     const { id } = unwrap(await this.#parts.servers.put(wish))
     return this.show(id)
   }

@@ -16,7 +16,6 @@ import type {
  * - `invalid_server_id`, `invalid_manager`, `invalid_mode`, `invalid_range`: an argument is none
  * - `url_taken`: a relay made without an id is known by its URL, and there is one already
  * - `config_quarantined`: the stored record cannot be read; it is kept as it is, and only removing it makes room
- * - `not_supported`: the definition asks for what this node does not do
  */
 export type ControlErrorCode =
   | DefinitionErrorCode
@@ -26,7 +25,6 @@ export type ControlErrorCode =
   | 'invalid_range'
   | 'url_taken'
   | 'config_quarantined'
-  | 'not_supported'
 
 export interface ControlFailure {
   readonly ok: false

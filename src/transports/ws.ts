@@ -44,8 +44,9 @@ export function createWsTransport(options: WsTransportOptions = {}): Transport {
 
   return {
     name: 'ws',
-    async dial(address: Address, { signal }: DialOptions): Promise<Channel> {
-      const channel = await handshake(address, settings, signal, stop.signal)
+    async dial(address: Address, { signal, timeoutMs }: DialOptions): Promise<Channel> {
+      const connectTimeoutMs = timeoutMs ?? settings.connectTimeoutMs
+      const channel = await handshake(address, { ...settings, connectTimeoutMs }, signal, stop.signal)
       channels.add(channel)
       void channel.closed.then(() => channels.delete(channel))
       return channel

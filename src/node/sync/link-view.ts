@@ -5,7 +5,7 @@ import {
   type EventsCheckpoint,
   emptyCheckpoint,
 } from '../../planes/events/sync/checkpoint.ts'
-import { type Coverage, gaps } from '../../planes/events/sync/coverage.ts'
+import { coverageFacts } from '../../planes/events/sync/coverage-facts.ts'
 import type { LinkStatus } from '../sync-control.ts'
 import type { LinkEntry } from './server-directory.ts'
 
@@ -47,10 +47,11 @@ export function linkView(entry: LinkEntry, now: number): LinkView {
   const connected = active && phase !== 'connecting'
   const pulls = link.direction !== 'up'
   const nowSeconds = Math.floor(now / 1_000)
-  const backfill = pulls ? backfillOf(entry, checkpoint.coverage, nowSeconds) : undefined
+  const facts = coverageFacts(checkpoint, (link.scope as EventsScope).filter, nowSeconds)
+  const { target = 0, until, percent, completed: complete } = facts
+  const backfill = pulls ? { target, until, complete, percent } : undefined
   const done = backfill?.complete ?? run.caughtUpAt !== undefined
   const failing = run.state === 'waiting' || run.state === 'blocked' || run.fault !== undefined
-  const top = checkpoint.coverage.at(-1)?.[1]
   return {
     entry,
     checkpoint,
@@ -61,8 +62,8 @@ export function linkView(entry: LinkEntry, now: number): LinkView {
     live,
     failing,
     backfill,
-    lagSeconds: pulls && top !== undefined ? Math.max(0, nowSeconds - top) : undefined,
-    cursor: undefined,
+    lagSeconds: pulls ? facts.lagSeconds : undefined,
+    cursor: pulls && facts.cursor ? { created_at: facts.cursor[0], event_id: facts.cursor[1] } : undefined,
   }
 }
 
@@ -76,22 +77,5 @@ function phaseOf(run: RunRecord): string {
       return 'faulted'
     default:
       return 'idle'
-  }
-}
-
-function backfillOf({ link }: LinkEntry, coverage: Coverage, now: number): Backfill {
-  const { filter } = link.scope as EventsScope
-  const target = filter.since ?? 0
-  const newest = coverage.at(-1)
-  if (newest === undefined) return { target, until: undefined, complete: false, percent: 0 }
-  const [until, top] = newest
-  const complete = gaps(coverage, [target, top]).length === 0
-  const end = Math.min(now, filter.until ?? now)
-  const share = end <= target ? 1 : (end - Math.max(until, target)) / (end - target)
-  return {
-    target,
-    until,
-    complete,
-    percent: complete ? 100 : Math.floor(Math.min(share, 0.999) * 1_000) / 10,
   }
 }

@@ -3,7 +3,6 @@ import type { LinkId } from '../../kernel/link.ts'
 import type { Scheduler } from '../../kernel/scheduler.ts'
 import type { Store, Unreadable } from '../../kernel/store.ts'
 import type { DefinitionProfile, ServerDefinition } from '../../planes/events/definition/server-definition.ts'
-import { supportedDefinition } from '../supported-definition.ts'
 import type { ControlFailure, ControlOptions, Result, Server } from '../sync-control.ts'
 import { failure, notFound, refusal } from './control-failure.ts'
 import { fileIssues } from './definition-check.ts'
@@ -36,8 +35,6 @@ export interface Wish {
   readonly profile: DefinitionProfile
   /** Default: as it was. */
   readonly cursor?: ForeignCursor | null | undefined
-  /** Fields that may be taken as what this node does, where it cannot do what they say. */
-  readonly without?: readonly string[] | undefined
 }
 
 /** Changes servers, and what runs for them along with that: both vocabularies of the control plane stand on this. */
@@ -48,20 +45,15 @@ export class Servers<Tx> {
     this.#parts = parts
   }
 
-  /** What the definition says comes to be, unless this node cannot do it. */
-  async put({ manager, definition, profile, cursor, without = [] }: Wish): Promise<Result<Server>> {
+  /** What the definition says comes to be. */
+  async put({ manager, definition, profile, cursor }: Wish): Promise<Result<Server>> {
     const { directory, scheduler } = this.#parts
-    const supported = supportedDefinition(definition, without)
-    if (!supported.ok) return failure('not_supported', supported.message)
-    const files = await fileIssues(supported.value)
+    const files = await fileIssues(definition)
     if (files.length > 0) return refusal(files)
     const known = await this.find(manager, definition.id)
     if (known !== undefined && 'ok' in known) return known
     const kept = { cursor: cursor ?? known?.record.cursor ?? null, adHoc: false }
-    // What was left out on request may be what the strict profile asks for.
-    const whole = supported.value === definition
-    const trust = whole ? profile : 'open'
-    const change = await directory.put({ manager, definition: supported.value, profile: trust, ...kept })
+    const change = await directory.put({ manager, definition, profile, ...kept })
     await this.cancel(change.interrupted)
     scheduler.wake()
     if (change.before === undefined || change.interrupted.length > 0) this.#begin(change)

@@ -90,6 +90,15 @@ CREATE TABLE event_refusals (
 CREATE INDEX event_refusal_by_end ON event_refusals (until);
 `
 
+/** Which peer an event first came from; NULL: a client, an import, or an older version that did not ask. */
+const sources = `
+CREATE TABLE event_sources (
+  number INTEGER PRIMARY KEY,
+  peer TEXT NOT NULL UNIQUE
+) STRICT;
+ALTER TABLE events ADD COLUMN source INTEGER;
+`
+
 export const eventMigrations: readonly Migration<SqliteTx>[] = [
   {
     id: 'events-0001-create',
@@ -103,6 +112,12 @@ export const eventMigrations: readonly Migration<SqliteTx>[] = [
     id: 'events-0002-refused',
     up(tx) {
       tx.db.exec(refused)
+    },
+  },
+  {
+    id: 'events-0003-source',
+    up(tx) {
+      tx.db.exec(sources)
     },
   },
 ]

@@ -17,6 +17,7 @@ import {
 } from './event-query.sqlite.ts'
 import { createReconciler, type HeldSet, heldInMemory } from './event-reconciler.ts'
 import { eventMigrations } from './event-schema.sqlite.ts'
+import { sentBy, sourceNumber } from './event-source.sqlite.ts'
 import {
   type Ban,
   type BanTarget,
@@ -100,14 +101,20 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
     return this.#store.transaction((tx) => this.putIn(tx, events), { weight: events.length })
   }
 
-  async putIn(tx: SqliteTx, events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]> {
+  async putIn(tx: SqliteTx, events: readonly ParsedEvent[], from?: string): Promise<readonly PutOutcome[]> {
     const staged = this.#stage(tx)
+    const source = from === undefined || events.length === 0 ? undefined : sourceNumber(tx, from)
     const slice = new TimeSlice(this.#clock)
     const now = this.#now()
     const outcomes: PutOutcome[] = []
     for (const parsed of events) {
       if (slice.spent) await slice.rest()
-      const { outcome, seq } = await this.#writer.put(tx, parsed, now, staged.changes, slice)
+      const { outcome, seq } = await this.#writer.put(tx, parsed, {
+        now,
+        source,
+        changes: staged.changes,
+        slice,
+      })
       outcomes.push(outcome)
       if (outcome !== 'stored' && outcome !== 'ephemeral') continue
       staged.accepted.push({ event: parsed.event, raw: parsed.raw, seq })
@@ -117,6 +124,10 @@ class SqliteEventStore implements EventStore<SqliteTx>, AsyncDisposable {
 
   known(ids: readonly string[]): Promise<ReadonlySet<string>> {
     return this.#read((scope) => knownAmong(scope, ids))
+  }
+
+  cameFrom(peer: string, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.#store.read((tx) => sentBy(tx, peer, ids))
   }
 
   async refuseIn(tx: SqliteTx, ids: readonly string[]): Promise<void> {

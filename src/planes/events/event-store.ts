@@ -112,8 +112,10 @@ export class TooManyRecords extends Error {
 export interface EventStore<Tx> {
   /** Stores in one group commit; resolves when durable. Verdicts in input order, as if put one after the other. */
   put(events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]>
-  /** The same inside the caller's transaction. */
-  putIn(tx: Tx, events: readonly ParsedEvent[]): Promise<readonly PutOutcome[]>
+  /** The same inside the caller's transaction. @param from the peer they came from: see `cameFrom` */
+  putIn(tx: Tx, events: readonly ParsedEvent[], from?: string): Promise<readonly PutOutcome[]>
+  /** Of `ids`, those stored because this very peer sent them: it is not offered them back. */
+  cameFrom(peer: string, ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Of `ids`, those stored now. What duplicates are recognised by before they are hashed. */
   known(ids: readonly string[]): Promise<ReadonlySet<string>>
   /**

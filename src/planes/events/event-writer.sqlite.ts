@@ -35,6 +35,22 @@ export interface PutResult {
   readonly seq: number
 }
 
+export interface PutContext {
+  /** Unix seconds. */
+  readonly now: number
+  /** The peer that sent it, as its number. */
+  readonly source?: number | undefined
+  /** What changes in the stored set is appended here. */
+  readonly changes: KeyChange[]
+  readonly slice: TimeSlice
+}
+
+interface InsertedRow {
+  readonly raw: string
+  readonly expiration?: number | null | undefined
+  readonly source?: number | null | undefined
+}
+
 /** One event on its way in, with what SQL compares it by. */
 interface Incoming {
   readonly event: NostrEvent
@@ -66,13 +82,10 @@ export class EventWriter {
     this.#addresses = new Set(relayUrls.map(relayAddress))
   }
 
-  /** @param now seconds. What changed in the stored set is appended to `changes`. */
   async put(
     tx: SqliteTx,
     { event, raw }: ParsedEvent,
-    now: number,
-    changes: KeyChange[],
-    slice: TimeSlice,
+    { now, source, changes, slice }: PutContext,
   ): Promise<PutResult> {
     const incoming = this.#incoming(event)
     const ephemeral = isEphemeral(event.kind)
@@ -85,7 +98,7 @@ export class EventWriter {
     if (lost !== undefined) return refused(lost)
     // Not left to a conflict of the INSERT: that would use up a seq, and `lastSeq` would name an event nobody finds.
     if (tx.prepare(rowByIdSql).get(incoming.id) !== undefined) return refused('duplicate')
-    const seq = this.#insert(tx, incoming, raw, expiration)
+    const seq = this.#insert(tx, incoming, { raw, expiration, source })
     changes.push({ sign: 1, created_at: event.created_at, id: event.id, kind: event.kind })
     if (event.kind === deletion) this.#delete(tx, incoming, changes)
     if (incoming.vanishes) await this.#vanish(tx, incoming, seq, changes, slice)
@@ -171,12 +184,11 @@ export class EventWriter {
   #insert(
     tx: SqliteTx,
     { event, id, pubkey, d }: Incoming,
-    raw: string,
-    expiration: number | undefined,
+    { raw, expiration = null, source = null }: InsertedRow,
   ): number {
     const { lastInsertRowid } = tx
       .prepare(insertSql)
-      .run(id, pubkey, event.created_at, event.kind, d ?? null, expiration ?? null, raw)
+      .run(id, pubkey, event.created_at, event.kind, d ?? null, expiration, raw, source)
     const insertTag = tx.prepare(insertTagSql)
     for (const key of tagKeys(event.tags))
       insertTag.run(key, event.created_at, id, event.kind, lastInsertRowid)
@@ -256,7 +268,7 @@ export class EventWriter {
 }
 
 const insertSql =
-  'INSERT INTO events (id, pubkey, created_at, kind, d, expiration, raw) VALUES (?, ?, ?, ?, ?, ?, ?)'
+  'INSERT INTO events (id, pubkey, created_at, kind, d, expiration, raw, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)'
 const insertTagSql = 'INSERT INTO event_tags (tag, created_at, id, kind, seq) VALUES (?, ?, ?, ?, ?)'
 const refused = (outcome: PutOutcome): PutResult => ({ outcome, seq: 0 })
 

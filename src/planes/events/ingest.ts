@@ -16,6 +16,8 @@ export interface IngestContext extends Pick<PolicyContext, 'source' | 'remote' |
   readonly authenticated?: readonly string[] | undefined
   /** Take signatures on trust; only an import may. Ids are checked all the same. */
   readonly trusted?: boolean | undefined
+  /** Asked after the policy of the node, for what comes this way alone. */
+  readonly more?: WritePolicy | undefined
 }
 
 /**
@@ -58,8 +60,13 @@ export interface Ingest<Tx> {
     context: IngestContext,
     signal?: AbortSignal,
   ): Promise<readonly IngestResult[]>
-  /** Stores what was checked inside the caller's transaction. @throws what the store fails with */
-  commitIn(tx: Tx, checked: readonly Checked[]): Promise<readonly IngestResult[]>
+  /**
+   * Stores what was checked inside the caller's transaction.
+   *
+   * @param from the peer that sent it, remembered with what is new
+   * @throws what the store fails with
+   */
+  commitIn(tx: Tx, checked: readonly Checked[], from?: string): Promise<readonly IngestResult[]>
 }
 
 export interface IngestOptions<Tx> {
@@ -152,8 +159,8 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
     }
   }
 
-  commitIn(tx: Tx, checked: readonly Checked[]): Promise<readonly IngestResult[]> {
-    return this.#put(checked, (events) => this.#options.store.putIn(tx, events))
+  commitIn(tx: Tx, checked: readonly Checked[], from?: string): Promise<readonly IngestResult[]> {
+    return this.#put(checked, (events) => this.#options.store.putIn(tx, events, from))
   }
 
   /** Of the claimed ids, those that need no further look. */
@@ -165,13 +172,15 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
 
   async #checkOne(raw: string, claimedId: string | undefined, context: IngestContext): Promise<Checked> {
     const { limits, policy, clock, relayUrls = [] } = this.#options
-    const { source, remote, peer, authenticated = [] } = context
+    const { source, remote, peer, authenticated = [], more } = context
     const nowSeconds = Math.floor(clock.now() / 1_000)
     try {
       const parsed = parseEventShape(raw, limits)
       assertEventId(parsed.event)
-      const answer = policy(parsed.event, { source, remote, peer, authenticated, relayUrls, nowSeconds })
-      const refusal = answer instanceof Promise ? await answer : answer
+      const asked = { source, remote, peer, authenticated, relayUrls, nowSeconds }
+      const answer = policy(parsed.event, asked)
+      const first = answer instanceof Promise ? await answer : answer
+      const refusal = first ?? (await more?.(parsed.event, asked))
       if (refusal === undefined) return { parsed }
       return refusal instanceof EventError
         ? rejected(parsed.event.id, refusal)

@@ -17,6 +17,8 @@ export interface SyncSource {
   /** Which of its links. */
   readonly link?: string | undefined
   readonly labels?: Readonly<Record<string, string>> | undefined
+  /** It is of the same owner: protected events come from it too, whoever their author is (spec events §6.8). */
+  readonly acceptProtected?: boolean | undefined
 }
 
 /** What a policy may know besides the event. */
@@ -116,11 +118,12 @@ const noAuthentication: WritePolicy = ({ kind }) => {
 }
 
 /** NIP-70. Also through sync: the peer is not the author. */
-const protectedByAuthorOnly: WritePolicy = (event, { authenticated, source }) => {
+const protectedByAuthorOnly: WritePolicy = (event, { authenticated, source, peer }) => {
   if (reposts.has(event.kind) && embedsProtected(event.content))
     return refuse('event/protected', 'blocked', 'a protected event must not be reposted')
   // What is imported comes from the operator's own files, where it had been accepted once.
-  if (!isProtected(event) || source === 'import' || authenticated.includes(event.pubkey)) return undefined
+  const trusted = source === 'import' || peer?.acceptProtected === true
+  if (!isProtected(event) || trusted || authenticated.includes(event.pubkey)) return undefined
   return authenticated.length === 0
     ? refuse('event/protected', 'auth-required', 'a protected event is accepted from its author only')
     : refuse('event/protected', 'restricted', 'a protected event is accepted from its author only')

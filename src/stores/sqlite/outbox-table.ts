@@ -33,13 +33,19 @@ export class OutboxTable implements Outbox<SqliteTx> {
     return Number(guarded(link, () => tx.prepare(sql).get(link, key, reason, notBefore))?.attempts)
   }
 
-  async bury(tx: SqliteTx, link: LinkId, key: string, reason: string): Promise<void> {
+  async bury(tx: SqliteTx, link: LinkId, key: string, reason: string, until = 0): Promise<void> {
     // Written anew rather than updated, so that `seq` is the order of burial.
     const pending = tx
       .prepare('DELETE FROM outbox WHERE link = ? AND key = ? RETURNING attempts')
       .get(link, key)
-    const sql = 'INSERT INTO outbox (link, key, dead, attempts, reason) VALUES (?, ?, 1, ?, ?)'
-    guarded(link, () => tx.prepare(sql).run(link, key, Number(pending?.attempts ?? 0), reason))
+    const sql = 'INSERT INTO outbox (link, key, dead, attempts, reason, not_before) VALUES (?, ?, 1, ?, ?, ?)'
+    guarded(link, () => tx.prepare(sql).run(link, key, Number(pending?.attempts ?? 0), reason, until))
+  }
+
+  async reviveDue(tx: SqliteTx, link: LinkId, now: number): Promise<number> {
+    const sql = `UPDATE outbox SET dead = 0, attempts = 0, not_before = 0
+      WHERE link = ? AND dead = 1 AND not_before > 0 AND not_before <= ?`
+    return Number(tx.prepare(sql).run(link, now).changes)
   }
 
   async revive(tx: SqliteTx, link: LinkId, keys?: readonly string[]): Promise<number> {

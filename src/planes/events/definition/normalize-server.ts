@@ -1,8 +1,9 @@
 import type { Direction } from '../../../kernel/link.ts'
-import { isWhole, readConfig } from './config-overrides.ts'
+import { readConfig } from './config-overrides.ts'
 import { FieldReader, isFields } from './field-reader.ts'
 import { readFilters, readUploadFilters } from './filter-list.ts'
 import { readLabels, readPlugins, readSchedule } from './more-fields.ts'
+import { isWhole } from './relay-config.ts'
 import { normalizeRelayUrl } from './relay-url.ts'
 import type {
   DefinitionProfile,

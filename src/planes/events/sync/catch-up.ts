@@ -1,97 +1,211 @@
-import { everything } from '../event-store.ts'
+import { SyncError } from '../../../kernel/sync-error.ts'
 import type { AttemptState } from './attempt-state.ts'
-import { type Coverage, gaps, type Interval } from './coverage.ts'
+import type { Interval } from './coverage.ts'
 import { Download } from './download.ts'
+import { NegentropyUnsupported, probe, reconcileWindow, type WindowEnd } from './negentropy-session.ts'
 import { walkGap } from './page-walk.ts'
-import { NegentropyUnsupported, reconcile } from './reconcile.ts'
+import { beginPass, endPass, markOneWay, rangesOf } from './pass.ts'
+import type { Strategy } from './peer-settings.ts'
+import type { Plan } from './plan.ts'
+import { SyncPageUnsupported, walkSyncPages } from './sync-page-walk.ts'
+import { Tally } from './tally.ts'
 import { Upload } from './upload.ts'
-import { uploadSince } from './upload-tail.ts'
+import type { UploadTail } from './upload-tail.ts'
+import { WindowQueue } from './window-queue.ts'
 
-/** Stored events may reach a peer late and bear an older time; so much of the past is looked at again. */
-const overlapSeconds = 300
+/** Sessions in a row that end early without having revealed anything. */
+const maxFruitless = 3
+/** Windows in a row without any answer: the relay no longer speaks NIP-77, whatever it did before. */
+const maxSilent = 2
+/** A window that took less of the time it may take, and found fewer ids, is cheap. */
+const cheapShare = 0.1
+const cheapIds = 5_000
 
 /**
- * Brings both sides into step for everything stored by now: by negentropy where the relay speaks it, else by paging
- * down and by offering our own events up.
- *
- * @returns how the difference was found
+ * Brings both sides into step as far as the plan says: window by window, newest first, each committed as soon as its events
+ * are disposed of. A way that fails leaves its window to the next way (specs §5.17).
  */
-export async function catchUp<Tx>(state: AttemptState<Tx>): Promise<'negentropy' | 'req'> {
-  try {
-    await catchUpByNegentropy(state)
-    return 'negentropy'
-  } catch (error) {
-    if (!(error instanceof NegentropyUnsupported)) throw error
-    state.session.log.info('the relay does not offer negentropy, paging instead', { reason: error.message })
-  }
-  await catchUpByPaging(state)
-  return 'req'
-}
+export class CatchUp<Tx> {
+  readonly #state: AttemptState<Tx>
+  readonly #tail: UploadTail<Tx>
+  readonly #strategies: Strategy[]
+  readonly #download: Download<Tx>
+  readonly #upload: Upload<Tx>
+  readonly #commits = new Set<Promise<void>>()
+  #failure: unknown
+  #fruitless = 0
+  #silent = 0
 
-async function catchUpByNegentropy<Tx>(state: AttemptState<Tx>): Promise<void> {
-  state.phase = 'reconciling'
-  state.pulse.notify()
-  const uploadedUpTo = await state.store.lastSeq()
-  const download = new Download(state)
-  const upload = new Upload(state)
-  if (state.pushes) await upload.pushDue()
-  const done: Interval[] = []
-  try {
-    for await (const found of reconcile(state, wanted(state))) {
-      if ('complete' in found) {
-        done.push(found.complete)
-        continue
-      }
-      if ('interrupted' in found) {
-        await Promise.all([download.drain(), upload.finish()])
-        continue
-      }
-      state.phase = 'transferring'
-      await Promise.all([
-        state.pulls ? download.push(found.need) : undefined,
-        state.pushes ? upload.push(found.have) : undefined,
-      ])
-      state.pulse.notify()
+  constructor(state: AttemptState<Tx>, tail: UploadTail<Tx>) {
+    this.#state = state
+    this.#tail = tail
+    this.#download = new Download(state)
+    this.#upload = new Upload(state)
+    // What the peer lacks shows only in a comparison of both sides.
+    const usable = (strategy: Strategy) => state.pulls || strategy === 'negentropy'
+    this.#strategies = state.settings.strategies.filter(usable)
+  }
+
+  /** How the last difference was found. */
+  get strategy(): Strategy | undefined {
+    return this.#strategies[0]
+  }
+
+  /** Before this the link has no position in what goes up; after it, what arrives may be offered. */
+  async begin(plan: Plan): Promise<void> {
+    const state = this.#state
+    state.scanStart = state.nowSeconds()
+    state.counters.queryRuns++
+    state.mark('started')
+    await beginPass(state, plan)
+  }
+
+  async run(plan: Plan): Promise<void> {
+    const state = this.#state
+    const uploads = plan.upload && state.pushes
+    if (uploads) await this.#upload.pushDue()
+    try {
+      await this.#scan(rangesOf(state, plan), uploads)
+    } finally {
+      // What was found is moved even when the rest could not be: the next attempt then has less to find.
+      await Promise.all([this.#download.drain(), this.#upload.finish()])
     }
-  } finally {
-    // What was found is moved even when the rest could not be: the next attempt then has less to find.
-    await Promise.all([download.drain(), upload.finish()])
+    await Promise.all(this.#commits)
+    if (this.#failure !== undefined) throw this.#failure
+    await endPass(state, this.strategy)
+    if (uploads) {
+      if (state.checkpoint.pass === undefined) await this.#tail.backlog()
+      await this.#tail.follow()
+    }
+    state.mark('completed')
   }
-  // Only now is every id of the difference disposed of: a window is complete with its events, not with its ids.
-  await state.advance((checkpoint) => ({
-    ...(state.pulls ? state.covering(checkpoint, done) : checkpoint),
-    strategy: 'negentropy',
-    gaps: state.pulls ? [] : checkpoint.gaps,
-    uploadSeq: state.pushes ? Math.max(checkpoint.uploadSeq, uploadedUpTo) : checkpoint.uploadSeq,
-  }))
-}
 
-async function catchUpByPaging<Tx>(state: AttemptState<Tx>): Promise<void> {
-  state.phase = 'transferring'
-  state.pulse.notify()
-  if (state.pulls) {
-    for (const gap of gaps(withoutOverlap(state.checkpoint.coverage), wanted(state)))
-      await walkGap(state, gap)
+  async #scan(ranges: readonly Interval[], uploads: boolean): Promise<void> {
+    const { settings } = this.#state
+    const queue = new WindowQueue(ranges, {
+      first: settings.negentropyChunkSeconds,
+      least: settings.negentropyMinWindowSeconds,
+    })
+    for (;;) {
+      this.#state.session.signal.throwIfAborted()
+      if (this.#failure !== undefined) throw this.#failure
+      const strategy = this.#strategies[0]
+      // Only a link that goes up and cannot compare gets here without one: its tail offers everything.
+      if (strategy === undefined) return markOneWay(this.#state)
+      const window = strategy === 'negentropy' ? queue.next() : queue.rest(this.#chunk(strategy))
+      if (window === undefined) return
+      this.#state.notes.strategy = strategy
+      try {
+        if (strategy === 'negentropy') await this.#compare(window, queue, uploads)
+        else await this.#walk(strategy, window)
+      } catch (error) {
+        if (!(error instanceof NegentropyUnsupported || error instanceof SyncPageUnsupported)) throw error
+        await this.#fallBack(strategy, error.message)
+        queue.again(window)
+      }
+    }
   }
-  if (state.pushes) {
-    const upload = new Upload(state)
-    await upload.pushDue()
-    await upload.finish()
-    await uploadSince(state, everything)
+
+  /** Pages of a trusted relay go through all that is left; a page walk may be cut into chunks. */
+  #chunk(strategy: Strategy): number | undefined {
+    return strategy === 'req' ? this.#state.settings.pollingChunkSeconds : undefined
   }
-  await state.advance((checkpoint) => ({ ...checkpoint, strategy: 'req' }))
-}
 
-/** All of time, unless the filter says less: what is a little ahead of our clock is wanted too. */
-function wanted<Tx>(state: AttemptState<Tx>): Interval {
-  return [state.filter.since ?? 0, state.filter.until ?? Number.MAX_SAFE_INTEGER]
-}
+  async #walk(strategy: Strategy, window: Interval): Promise<void> {
+    this.#state.phase = 'transferring'
+    this.#state.pulse.notify()
+    if (this.#state.pushes) await markOneWay(this.#state)
+    if (strategy === 'sync_page') await walkSyncPages(this.#state, window)
+    else await walkGap(this.#state, window)
+  }
 
-/** The newest interval without its last seconds, so that they are asked for again. */
-function withoutOverlap(coverage: Coverage): Coverage {
-  const newest = coverage.at(-1)
-  if (newest === undefined) return coverage
-  const [from, to] = newest
-  const trimmed: Interval = [from, to - overlapSeconds]
-  return trimmed[0] > trimmed[1] ? coverage.slice(0, -1) : [...coverage.slice(0, -1), trimmed]
+  async #fallBack(from: Strategy, reason: string): Promise<void> {
+    const state = this.#state
+    this.#strategies.shift()
+    const to = this.#strategies[0] ?? 'nothing'
+    state.session.log.info('falling back to another way of finding the difference', { from, to, reason })
+    if (from === 'negentropy') state.learn({ negentropy: { works: false, reason } })
+    if (from === 'sync_page') state.learn({ syncPage: { works: false, reason } })
+    state.notes.fallback = `${from} → ${to}: ${reason}`
+  }
+
+  async #compare(window: Interval, queue: WindowQueue, uploads: boolean): Promise<void> {
+    const { session, settings, pulls } = this.#state
+    await probe(this.#state)
+    this.#state.phase = 'reconciling'
+    this.#state.pulse.notify()
+    const began = session.clock.monotonic()
+    const tally = new Tally()
+    let found = 0
+    const differences = reconcileWindow(this.#state, window)
+    let step = await differences.next()
+    for (; !step.done; step = await differences.next()) {
+      const { need, have } = step.value
+      found += need.length + have.length
+      this.#state.phase = 'transferring'
+      await Promise.all([
+        pulls ? this.#download.push(need, tally) : undefined,
+        uploads ? this.#upload.push(have, tally) : undefined,
+      ])
+      this.#state.pulse.notify()
+    }
+    const took = session.clock.monotonic() - began
+    const cheap = took < settings.negentropyTimeoutMs * cheapShare && found < cheapIds
+    await this.#ended(step.value, window, queue, tally, cheap)
+  }
+
+  async #ended(
+    end: WindowEnd,
+    window: Interval,
+    queue: WindowQueue,
+    tally: Tally,
+    cheap: boolean,
+  ): Promise<void> {
+    if (end.kind !== 'silent') this.#silent = 0
+    switch (end.kind) {
+      case 'done':
+        this.#fruitless = 0
+        queue.succeeded(cheap)
+        return this.#coverWhenSettled(window, tally)
+      case 'frame':
+        return queue.again(window)
+      case 'silent':
+        if (++this.#silent >= maxSilent) throw new NegentropyUnsupported(end.reason)
+        return this.#smaller(window, queue, end.reason)
+      case 'too-big':
+        return this.#smaller(window, queue, end.reason)
+      case 'interrupted':
+        this.#fruitless = end.learned ? 0 : this.#fruitless + 1
+        if (this.#fruitless >= maxFruitless) throw this.#busy(end.reason)
+        // Everything found so far is moved before the window is opened anew, or it would be found again.
+        await Promise.all([this.#download.drain(), this.#upload.finish()])
+        return queue.again(window)
+    }
+  }
+
+  #busy(reason: string): SyncError {
+    const message = `${this.#state.client.url} keeps ending the reconciliation: ${reason}`
+    return new SyncError('peer/busy', message, { fault: 'negentropy_interrupted', linkOnly: true })
+  }
+
+  /** A window that cannot be any smaller is walked by pages; the others are still compared. */
+  async #smaller(window: Interval, queue: WindowQueue, reason: string): Promise<void> {
+    if (queue.refused(window)) return
+    if (!this.#state.pulls) return markOneWay(this.#state)
+    this.#state.notes.fallback = `negentropy → req for ${window[0]}–${window[1]}: ${reason}`
+    await this.#walk('req', window)
+  }
+
+  /** Only when every id of the difference is disposed of is the window complete: with its events, not with its ids. */
+  #coverWhenSettled(window: Interval, tally: Tally): void {
+    tally.seal(() => {
+      const commit = this.#state
+        .advance((checkpoint) => this.#state.covering(checkpoint, window))
+        .catch((error: unknown) => {
+          this.#failure ??= error
+        })
+        .finally(() => this.#commits.delete(commit))
+      this.#commits.add(commit)
+    })
+  }
 }

@@ -1,13 +1,16 @@
 import type { AttemptState } from './attempt-state.ts'
 import { onlyAsked, refusal } from './relay-answer.ts'
 import { reasonPrefix } from './relay-frame.ts'
+import { Tally } from './tally.ts'
 
 /** Ids waiting to be asked for; beyond it the reconciliation that finds them waits. */
 const maxQueued = 20_000
-const maxBatch = 500
 const maxInFlight = 8
-const idleMs = 30_000
-const rateLimitPauseMs = 5_000
+
+interface Wanted {
+  readonly id: string
+  readonly tally: Tally
+}
 
 /**
  * Fetches events by id: several REQs in flight, each batch checked and committed as one. How many run at once grows
@@ -15,7 +18,7 @@ const rateLimitPauseMs = 5_000
  */
 export class Download<Tx> {
   readonly #state: AttemptState<Tx>
-  readonly #queue: string[] = []
+  readonly #queue: Wanted[] = []
   readonly #running = new Set<Promise<void>>()
   #batchSize: number
   #window = 2
@@ -24,21 +27,24 @@ export class Download<Tx> {
   #roomMade: () => void = () => {}
 
   constructor(state: AttemptState<Tx>) {
+    const { settings, info } = state
     this.#state = state
     this.#batchSize = Math.min(
-      maxBatch,
-      state.info.maxLimit ?? maxBatch,
-      idsPerMessage(state.info.maxMessageLength),
+      settings.batchSize,
+      settings.maxFilterLimit,
+      info.maxLimit ?? settings.batchSize,
+      idsPerMessage(info.maxMessageLength),
     )
   }
 
   /** Queues ids; waits while too many are queued. Throws what made a batch fail. */
-  async push(offered: readonly string[]): Promise<void> {
+  async push(offered: readonly string[], tally: Tally = new Tally()): Promise<void> {
     const refused = await this.#state.store.refused(offered)
     this.#state.counters.refusedBefore += refused.size
     const ids = refused.size === 0 ? offered : offered.filter((id) => !refused.has(id))
     this.#state.outstanding += ids.length
-    for (const id of ids) this.#queue.push(id)
+    tally.add(ids.length)
+    for (const id of ids) this.#queue.push({ id, tally })
     this.#pump()
     while (this.#queue.length > maxQueued && this.#failure === undefined) {
       await new Promise<void>((resolve) => {
@@ -62,7 +68,10 @@ export class Download<Tx> {
       // A part batch goes out only when nothing else is under way: the next round usually fills it.
       if (this.#queue.length < this.#batchSize && !this.#draining && this.#running.size > 0) return
       const batch = this.#queue.splice(0, this.#batchSize)
-      const work = this.#fetch(batch)
+      const work = this.#fetch(new Set(batch.map(({ id }) => id)))
+        .then(() => {
+          for (const { tally } of batch) tally.done(1)
+        })
         .catch((error: unknown) => {
           this.#failure ??= error
         })
@@ -76,20 +85,21 @@ export class Download<Tx> {
   }
 
   /** One batch, until each of its ids was delivered or found missing twice in a row. */
-  async #fetch(batch: readonly string[]): Promise<void> {
-    let missing: ReadonlySet<string> = new Set(batch)
+  async #fetch(batch: ReadonlySet<string>): Promise<void> {
+    let missing = batch
     let deliveries = 0
     while (missing.size > 0) {
-      const { client, session } = this.#state
+      const { client, pace, settings } = this.#state
       // Never an empty list of ids: to some relays that means "everything".
-      const result = await client.fetch({ ids: [...missing] }, missing.size * 2, idleMs)
-      if (result.end === 'closed' && reasonPrefix(result.reason) === 'rate-limited') {
+      const result = await client.fetch({ ids: [...missing] }, missing.size * 2, settings.fetchTimeoutMs)
+      if (result.end === 'closed') {
         this.#window = Math.max(1, this.#window >> 1)
-        await session.clock.sleep(rateLimitPauseMs * (0.5 + session.random()), session.signal)
-        continue
+        if (reasonPrefix(result.reason) === 'rate-limited' && (await pace.pause())) continue
+        throw refusal(client.url, 'a REQ', result.reason)
       }
-      if (result.end === 'closed') throw refusal(client.url, 'a REQ', result.reason)
+      pace.ease()
       const asked = onlyAsked(result.raws, missing)
+      this.#state.counters.unsolicited += result.raws.length - asked.size
       await this.#state.receive([...asked.values()])
       const before = missing.size
       missing = missing.difference(asked)
@@ -108,5 +118,6 @@ export class Download<Tx> {
 
 /** `"<64 hex>",` is 67 characters; the rest of the frame is small. */
 function idsPerMessage(maxMessageLength: number | undefined): number {
-  return maxMessageLength === undefined ? maxBatch : Math.max(1, Math.floor((maxMessageLength - 200) / 67))
+  if (maxMessageLength === undefined) return Number.MAX_SAFE_INTEGER
+  return Math.max(1, Math.floor((maxMessageLength - 200) / 67))
 }

@@ -1,19 +1,21 @@
+import type { LinkId } from '../../../kernel/link.ts'
+import type { Peer } from '../../../kernel/peer.ts'
 import type { Plane } from '../../../kernel/plane.ts'
 import type { Outcome, Progress } from '../../../kernel/progress.ts'
 import type { Migration } from '../../../kernel/store.ts'
-import { SyncError } from '../../../kernel/sync-error.ts'
+import type { RelayConfig } from '../definition/relay-config.ts'
 import type { EventStore } from '../event-store.ts'
 import { parseSyncFilter } from '../filter-parser.ts'
 import type { Ingest } from '../ingest.ts'
 import type { Limits } from '../limits.ts'
 import type { Signer } from '../signer.ts'
-import { AttemptState, type EventsScope, type EventsSession } from './attempt-state.ts'
-import { catchUp } from './catch-up.ts'
+import { Attempt } from './attempt.ts'
+import type { EventsScope, PeerPolicies } from './attempt-state.ts'
 import { checkpointSchema, type EventsCheckpoint } from './checkpoint.ts'
-import { Live } from './live.ts'
-import { prove } from './proof.ts'
-import { RelayClient } from './relay-client.ts'
-import { fetchRelayInfo, type ReadDocument } from './relay-info.ts'
+import type { Difference } from './negentropy-session.ts'
+import { PeerMemory } from './peer-memory.ts'
+import type { ReadDocument } from './relay-info.ts'
+import { RelayPool } from './relay-pool.ts'
 
 export interface EventsPlaneOptions<Tx> {
   readonly store: EventStore<Tx>
@@ -24,12 +26,30 @@ export interface EventsPlaneOptions<Tx> {
   /** Reads what a relay says about itself (NIP-11). */
   readonly readDocument: ReadDocument
   readonly migrations: readonly Migration<Tx>[]
+  /** What the node sets for all relays; default: nothing. */
+  readonly relayConfig?: RelayConfig | undefined
+  /** The plugins of a relay; disposed of when its attempt ends. Default: none. */
+  readonly openPolicies?: ((peer: Peer) => Promise<PeerPolicies & AsyncDisposable>) | undefined
+  /** Told by a dry run what it finds. Default: nobody. */
+  readonly onDifference?: ((link: LinkId, difference: Difference) => void) | undefined
 }
 
 export type EventsPlane<Tx> = Plane<EventsScope, EventsCheckpoint, Tx>
 
+/** What attempts of one plane have in common. */
+export interface PlaneParts<Tx> extends EventsPlaneOptions<Tx> {
+  readonly pool: RelayPool
+  readonly memory: PeerMemory
+}
+
 /** Signed Nostr events, kept in step with one relay per link. */
 export function createEventsPlane<Tx>(options: EventsPlaneOptions<Tx>): EventsPlane<Tx> {
+  const { signer, readDocument } = options
+  const parts: PlaneParts<Tx> = {
+    ...options,
+    pool: new RelayPool({ signer, readDocument }),
+    memory: new PeerMemory(),
+  }
   return {
     name: 'events',
     scope: {
@@ -39,66 +59,6 @@ export function createEventsPlane<Tx>(options: EventsPlaneOptions<Tx>): EventsPl
     },
     checkpoint: checkpointSchema,
     migrations: options.migrations,
-    sync: (session) => sync(options, session),
+    sync: (session): AsyncGenerator<Progress, Outcome> => new Attempt(parts, session).run(),
   }
-}
-
-async function* sync<Tx>(
-  options: EventsPlaneOptions<Tx>,
-  session: EventsSession<Tx>,
-): AsyncGenerator<Progress, Outcome> {
-  const address = session.peer.addresses[0]
-  if (address === undefined) throw new SyncError('config/invalid', `relay ${session.peer.name} has no URL`)
-  yield { phase: 'connecting', done: 0 }
-  const { signer, store, ingest, readDocument } = options
-  const info = await fetchRelayInfo(address, readDocument, session.signal)
-  const { clock, log, signal } = session
-  await using client = new RelayClient({
-    channel: await session.open('nostr'),
-    url: address.value,
-    signer,
-    clock,
-    log,
-    signal,
-  })
-  const state = new AttemptState({ session, client, store, ingest, info })
-  await using live = session.link.live ? await Live.open(state) : undefined
-  let negentropy = false
-  yield* during(state, async () => {
-    negentropy = (await catchUp(state)) === 'negentropy'
-  })
-  state.phase = 'verifying'
-  yield state.progress()
-  const proof = await prove(state, negentropy)
-  if (live === undefined) {
-    yield state.progress()
-    return { kind: 'caught-up', proof }
-  }
-  state.phase = 'live'
-  yield { ...state.progress(), proof }
-  yield* during(state, () => live.run())
-  throw new SyncError('internal/bug', 'a live link ended without a reason')
-}
-
-/** Reports progress whenever something moved, until `work` ends. */
-async function* during<Tx>(
-  state: AttemptState<Tx>,
-  work: () => Promise<void>,
-): AsyncGenerator<Progress, void> {
-  let ended = false
-  let failure: { readonly error: unknown } | undefined
-  const running = work()
-    .catch((error: unknown) => {
-      failure = { error }
-    })
-    .finally(() => {
-      ended = true
-      state.pulse.notify()
-    })
-  while (!ended) {
-    await state.pulse.wait()
-    yield state.progress()
-  }
-  await running
-  if (failure !== undefined) throw failure.error
 }

@@ -23,6 +23,14 @@ export type NegReply =
   | { readonly kind: 'error'; readonly reason: string; readonly max: number | undefined }
   /** A NOTICE or CLOSED instead of an answer: the relay does not speak NIP-77. */
   | { readonly kind: 'unsupported'; readonly reason: string }
+  /** No answer in time. */
+  | { readonly kind: 'silent'; readonly reason: string }
+
+/** What COUNT answers; our own relays add the fingerprint of the set (docs/protocol/events.md). */
+export interface RelayCount {
+  readonly count: number
+  readonly fingerprint?: string | undefined
+}
 
 export interface LiveSubscription {
   /** Resolves with the relay's words when it closes the subscription; rejects when the connection ends. */
@@ -40,10 +48,19 @@ export function onlyAsked(raws: readonly string[], ids: ReadonlySet<string>): Ma
   return asked
 }
 
-/** The relay closed what we asked for: for good when it names access, else worth another try. */
+/** The relay closed what one link asked for: for long when it names access, else worth another try soon. */
 export function refusal(url: string, what: string, reason: string): SyncError {
   const prefix = reasonPrefix(reason)
-  if (prefix === 'rate-limited') return new SyncError('peer/busy', `${url} asks to slow down: ${reason}`)
-  const forGood = prefix === 'restricted' || prefix === 'blocked' || prefix === 'auth-required'
-  return new SyncError(forGood ? 'peer/rejected' : 'peer/protocol', `${url} refused ${what}: ${reason}`)
+  const text = `${url} refused ${what}: ${reason}`
+  if (prefix === 'rate-limited') {
+    const options = { fault: 'rate_limited', linkOnly: true, retryAfterMs: rateLimitedMs }
+    return new SyncError('peer/busy', `${url} asks to slow down: ${reason}`, options)
+  }
+  // Asked again although we authenticated: as good as `restricted` (spec events §2.7).
+  const forLong = prefix === 'restricted' || prefix === 'blocked' || prefix === 'auth-required'
+  if (!forLong) return new SyncError('peer/protocol', text, { fault: 'closed', linkOnly: true })
+  const fault = prefix === 'blocked' ? 'blocked' : 'restricted'
+  return new SyncError('peer/rejected', text, { fault, linkOnly: true })
 }
+
+const rateLimitedMs = 5_000

@@ -1,87 +1,68 @@
-import type { Channel } from '../../../kernel/channel.ts'
 import type { Clock } from '../../../kernel/clock.ts'
-import type { Logger } from '../../../kernel/logger.ts'
 import { SyncError } from '../../../kernel/sync-error.ts'
 import { Watchdog } from '../../../kernel/watchdog.ts'
-import type { NostrEvent } from '../event.ts'
 import type { Filter } from '../filter.ts'
-import { elementSpans } from '../json-scan.ts'
-import type { Signer } from '../signer.ts'
-import { ClientAuth } from './client-auth.ts'
-import { type Deferred, handled } from './deferred.ts'
-import type { FetchResult, LiveSubscription, NegReply, PublishResult } from './relay-answer.ts'
-import { refusal } from './relay-answer.ts'
-import { parseRelayFrame, type RelayFrame, reasonPrefix } from './relay-frame.ts'
+import { type SyncPageRequest, syncPageCodec } from '../sync-page-frame.ts'
+import { handled } from './deferred.ts'
+import type { FetchResult, LiveSubscription, NegReply, PublishResult, RelayCount } from './relay-answer.ts'
+import type { AnswerRequest, PageReply, RelayConnection } from './relay-connection.ts'
+import { reasonPrefix } from './relay-frame.ts'
 
-export interface RelayClientOptions {
-  readonly channel: Channel
-  /** As configured: what an AUTH event names (NIP-42). */
-  readonly url: string
-  readonly signer: Signer
-  readonly clock: Clock
-  readonly log: Logger
-  readonly signal: AbortSignal
+/** Text sent and received for one link, in characters: nearly all of it is ASCII. */
+export interface Traffic {
+  bytesOut: number
+  bytesIn: number
 }
-
-interface Subscription {
-  readonly onEvent: (raw: string) => void | Promise<void>
-  readonly onEose: (hint: FetchResult['hint']) => void
-  readonly onClosed: (reason: string) => void
-  readonly onFailure: (error: unknown) => void
-}
-
-/** Frames nobody asked for or nobody can read, before the peer is given up as broken. */
-const maxStrayFrames = 1_000
-/** NOTICE carries no subscription: only these words are taken as an answer to a pending NEG-OPEN (specs §5.18). */
-const refusalWords =
-  /neg|unknown|unrecognized|unrecognised|unsupported|disabled|invalid|bad msg|could not parse|error/i
 
 /**
- * One connection to a relay, spoken to as a client (NIP-01, 42, 45, 77). Frames are matched to what asked for them;
- * everything that waits has a deadline and ends when the connection does.
+ * A link's side of a connection to a relay, spoken to as a client (NIP-01, 42, 45, 77, SYNC-PAGE). Everything that waits
+ * has a deadline and ends with the connection or with the link's attempt.
  */
 export class RelayClient implements AsyncDisposable {
-  readonly #options: RelayClientOptions
-  readonly #subscriptions = new Map<string, Subscription>()
-  readonly #publishes = new Map<string, Deferred<PublishResult>>()
-  readonly #counts = new Map<
-    string,
-    Deferred<{ count: number; fingerprint?: string | undefined } | undefined>
-  >()
-  readonly #negotiations = new Map<string, Deferred<NegReply>>()
-  readonly #reading: Promise<void>
-  #lastId = 0
-  #strays = 0
-  #failure: unknown
-  readonly #auth: ClientAuth
-  readonly #onAbort = () => this.#fail(this.#options.signal.reason)
+  readonly traffic: Traffic = { bytesOut: 0, bytesIn: 0 }
+  readonly #connection: RelayConnection
+  readonly #clock: Clock
+  readonly #signal: AbortSignal
+  readonly #mine = new Set<string>()
+  readonly #publishing = new Set<AnswerRequest<PublishResult>>()
+  /** Told when the attempt is stopped; one listener on its signal for all of them. */
+  readonly #waiting = new Set<(error: unknown) => void>()
 
-  constructor(options: RelayClientOptions) {
-    this.#options = options
-    const { url, signer, clock } = options
-    const send = (event: NostrEvent) => this.#sendForOk(event.id, JSON.stringify(['AUTH', event]))
-    this.#auth = new ClientAuth({ url, signer, clock, send })
-    this.#reading = this.#read().catch((error: unknown) => this.#fail(error))
-    options.signal.addEventListener('abort', this.#onAbort, { once: true })
-    if (options.signal.aborted) this.#onAbort()
+  constructor(connection: RelayConnection, clock: Clock, signal: AbortSignal) {
+    this.#connection = connection
+    this.#clock = clock
+    this.#signal = signal
+    signal.addEventListener('abort', this.#aborted, { once: true })
   }
 
-  /** Events matching `filter` that the relay has stored, at most `maxEvents`. Closed by deadline of `idleMs` without a frame. */
+  readonly #aborted = () => {
+    for (const reject of this.#waiting) reject(this.#signal.reason)
+  }
+
+  get url(): string {
+    return this.#connection.url
+  }
+
+  nextId(): string {
+    return this.#connection.nextId()
+  }
+
+  /** Events matching `filter` that the relay has stored, at most `maxEvents`; fails after `idleMs` without a frame. */
   async fetch(filter: Filter, maxEvents: number, idleMs: number): Promise<FetchResult> {
     const first = await this.#fetchOnce(filter, maxEvents, idleMs)
     if (first.end !== 'closed' || reasonPrefix(first.reason) !== 'auth-required') return first
-    await this.#auth.done()
+    await this.#connection.auth.demanded()
     return this.#fetchOnce(filter, maxEvents, idleMs)
   }
 
   async #fetchOnce(filter: Filter, maxEvents: number, idleMs: number): Promise<FetchResult> {
-    const id = this.#nextId()
+    const id = this.nextId()
     const raws: string[] = []
     const ended = handled<Omit<FetchResult, 'raws'>>()
-    using watchdog = new Watchdog(this.#options.clock, idleMs, () =>
-      ended.reject(this.#silence('a REQ', idleMs)),
-    )
-    this.#subscriptions.set(id, {
+    using watchdog = this.#silence('a REQ', idleMs, ended.reject)
+    using _abort = this.#onAbort(ended.reject)
+    this.#connection.subscriptions.set(id, {
+      onFrame: (characters) => this.#received(characters),
       onEvent: (raw) => {
         watchdog.alive()
         raws.push(raw)
@@ -94,10 +75,9 @@ export class RelayClient implements AsyncDisposable {
     })
     try {
       await this.#send(['REQ', id, filter])
-      const result = await ended.promise
-      return { raws, ...result }
+      return { raws, ...(await ended.promise) }
     } finally {
-      if (this.#subscriptions.delete(id)) await this.#send(['CLOSE', id]).catch(() => {})
+      await this.#connection.close(id)
     }
   }
 
@@ -105,36 +85,37 @@ export class RelayClient implements AsyncDisposable {
    * Opens a subscription that stays; resolves once the relay answered EOSE. Slow handling of an event holds back the
    * whole connection, and so the relay.
    *
-   * @throws SyncError when the relay closes it instead
+   * @throws SyncError `peer/unreachable` without an answer in time
+   * @returns the relay's words when it closes it instead
    */
   async subscribe(
     filter: Filter,
     onEvent: (raw: string) => void | Promise<void>,
     idleMs: number,
-  ): Promise<LiveSubscription> {
+  ): Promise<LiveSubscription | string> {
     const first = await this.#subscribeOnce(filter, onEvent, idleMs)
-    if (typeof first !== 'string') return first
-    if (reasonPrefix(first) !== 'auth-required') throw refusal(this.#options.url, 'a live REQ', first)
-    await this.#auth.done()
-    const second = await this.#subscribeOnce(filter, onEvent, idleMs)
-    if (typeof second === 'string') throw refusal(this.#options.url, 'a live REQ', second)
-    return second
+    if (typeof first !== 'string' || reasonPrefix(first) !== 'auth-required') return first
+    await this.#connection.auth.demanded()
+    return this.#subscribeOnce(filter, onEvent, idleMs)
   }
 
-  /** @returns the relay's words when it closes the subscription before its EOSE */
   async #subscribeOnce(
     filter: Filter,
     onEvent: (raw: string) => void | Promise<void>,
     idleMs: number,
   ): Promise<LiveSubscription | string> {
-    const id = this.#nextId()
+    const id = this.nextId()
     const opened = handled<string | undefined>()
     const closed = handled<string>()
-    using _watchdog = new Watchdog(this.#options.clock, idleMs, () =>
-      opened.reject(this.#silence('a REQ', idleMs)),
-    )
-    this.#subscriptions.set(id, {
-      onEvent,
+    using watchdog = this.#silence('a REQ', idleMs, opened.reject)
+    using _abort = this.#onAbort(opened.reject)
+    this.#mine.add(id)
+    this.#connection.subscriptions.set(id, {
+      onFrame: (characters) => this.#received(characters),
+      onEvent: (raw) => {
+        watchdog.alive()
+        return onEvent(raw)
+      },
       onEose: () => opened.resolve(undefined),
       onClosed: (reason) => {
         opened.resolve(reason)
@@ -145,58 +126,63 @@ export class RelayClient implements AsyncDisposable {
         closed.reject(error)
       },
     })
-    await this.#send(['REQ', id, filter])
-    const refused = await opened.promise
-    if (refused !== undefined) return refused
     const close = async () => {
-      if (this.#subscriptions.delete(id)) await this.#send(['CLOSE', id]).catch(() => {})
+      this.#mine.delete(id)
+      await this.#connection.close(id)
     }
-    return { closed: closed.promise, close }
+    try {
+      await this.#send(['REQ', id, filter])
+      const refused = await opened.promise
+      return refused ?? { closed: closed.promise, close }
+    } catch (error) {
+      await close()
+      throw error
+    }
   }
 
   /** Sends one event; resolves with the relay's OK. There is no deadline here: the caller watches its whole window. */
   async publish(id: string, raw: string): Promise<PublishResult> {
     const frame = `["EVENT",${raw}]`
-    const first = await this.#sendForOk(id, frame)
+    const first = await this.#publishOnce(id, frame)
     if (first.accepted || reasonPrefix(first.reason) !== 'auth-required') return first
-    await this.#auth.done()
-    return this.#sendForOk(id, frame)
+    await this.#connection.auth.demanded()
+    return this.#publishOnce(id, frame)
   }
 
-  async #sendForOk(id: string, frame: string): Promise<PublishResult> {
-    this.#assertOpen()
+  async #publishOnce(id: string, frame: string): Promise<PublishResult> {
+    const { publishes } = this.#connection
     const deferred = handled<PublishResult>()
-    this.#publishes.set(id, deferred)
+    const request = this.#answerTo(deferred)
+    const requests = publishes.get(id) ?? new Set()
+    publishes.set(id, requests.add(request))
+    this.#publishing.add(request)
+    using _abort = this.#onAbort(deferred.reject)
     try {
-      await this.#options.channel.send(frame)
+      await this.#sendText(frame)
       return await deferred.promise
     } finally {
-      this.#publishes.delete(id)
+      this.#publishing.delete(request)
+      requests.delete(request)
+      if (requests.size === 0 && publishes.get(id) === requests) publishes.delete(id)
     }
+  }
+
+  /** Gives up waiting for every pending OK; each resolves as refused with `reason`. */
+  expirePublishes(reason: string): void {
+    for (const { onAnswer } of this.#publishing) onAnswer({ accepted: false, reason })
   }
 
   /** NIP-45; undefined when the relay cannot or will not tell. */
-  async count(
-    filter: Filter,
-    waitMs: number,
-  ): Promise<{ count: number; fingerprint?: string | undefined } | undefined> {
-    const id = this.#nextId()
-    const deferred = handled<{ count: number; fingerprint?: string | undefined } | undefined>()
-    using _watchdog = new Watchdog(this.#options.clock, waitMs, () => deferred.resolve(undefined))
-    this.#counts.set(id, deferred)
-    try {
-      await this.#send(['COUNT', id, filter])
-      return await deferred.promise
-    } finally {
-      this.#counts.delete(id)
-    }
+  async count(filter: Filter, waitMs: number): Promise<RelayCount | undefined> {
+    const id = this.nextId()
+    return this.#ask(this.#connection.counts, id, ['COUNT', id, filter], waitMs, undefined)
   }
 
   /** Opens a negentropy session and waits for the first answer. */
   async negOpen(id: string, filter: Filter, hex: string, waitMs: number): Promise<NegReply> {
     const reply = await this.#negotiate(id, ['NEG-OPEN', id, filter, hex], waitMs)
-    if (reply.kind !== 'error' || reasonPrefix(reply.reason) !== 'auth-required') return reply
-    await this.#auth.done()
+    if (reply.kind === 'message' || reasonPrefix(reply.reason) !== 'auth-required') return reply
+    await this.#connection.auth.demanded()
     return this.#negotiate(id, ['NEG-OPEN', id, filter, hex], waitMs)
   }
 
@@ -208,153 +194,82 @@ export class RelayClient implements AsyncDisposable {
     await this.#send(['NEG-CLOSE', id]).catch(() => {})
   }
 
-  nextId(): string {
-    return this.#nextId()
+  /** One page of SYNC-PAGE; `waitMs` without an answer means that the relay does not know it. */
+  async page(request: SyncPageRequest, waitMs: number): Promise<PageReply> {
+    const first = await this.#pageOnce(request, waitMs)
+    if (first.kind === 'page' || reasonPrefix(first.reason) !== 'auth-required') return first
+    await this.#connection.auth.demanded()
+    return this.#pageOnce(request, waitMs)
   }
 
-  get url(): string {
-    return this.#options.url
+  #pageOnce(request: SyncPageRequest, waitMs: number): Promise<PageReply> {
+    const id = this.nextId()
+    const reason = `unsupported: no answer to SYNC-PAGE within ${waitMs / 1000} s`
+    const silence: PageReply = { kind: 'refused', reason }
+    return this.#ask(this.#connection.pages, id, syncPageCodec.encodeRequest(id, request), waitMs, silence)
   }
 
-  /** Gives up waiting for every pending OK; each resolves as refused with `reason`. */
-  expirePublishes(reason: string): void {
-    for (const pending of this.#publishes.values()) pending.resolve({ accepted: false, reason })
+  #negotiate(id: string, frame: readonly unknown[], waitMs: number): Promise<NegReply> {
+    const reason = `no answer to ${frame[0]} within ${waitMs / 1000} s`
+    return this.#ask(this.#connection.negotiations, id, frame, waitMs, { kind: 'silent', reason })
   }
 
-  async #negotiate(id: string, frame: unknown[], waitMs: number): Promise<NegReply> {
-    const deferred = handled<NegReply>()
-    using _watchdog = new Watchdog(this.#options.clock, waitMs, () =>
-      deferred.resolve({ kind: 'unsupported', reason: `no answer to ${frame[0]} within ${waitMs / 1000} s` }),
-    )
-    this.#negotiations.set(id, deferred)
+  async #ask<T>(
+    requests: Map<string, AnswerRequest<T>>,
+    id: string,
+    frame: string | readonly unknown[],
+    waitMs: number,
+    silence: T,
+  ): Promise<T> {
+    const deferred = handled<T>()
+    using _watchdog = new Watchdog(this.#clock, waitMs, () => deferred.resolve(silence))
+    using _abort = this.#onAbort(deferred.reject)
+    requests.set(id, this.#answerTo(deferred))
     try {
-      await this.#send(frame)
+      await (typeof frame === 'string' ? this.#sendText(frame) : this.#send(frame))
       return await deferred.promise
     } finally {
-      this.#negotiations.delete(id)
+      requests.delete(id)
     }
   }
 
+  /** Closes what is still open here; the connection belongs to others too. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#options.signal.removeEventListener('abort', this.#onAbort)
-    this.#fail(new SyncError('peer/unreachable', 'the connection was closed'))
-    await this.#options.channel[Symbol.asyncDispose]()
-    await this.#reading
+    const gone = new SyncError('peer/unreachable', 'the link let go of the connection')
+    this.#signal.removeEventListener('abort', this.#aborted)
+    for (const reject of this.#waiting) reject(gone)
+    await Promise.all([...this.#mine].map((id) => this.#connection.close(id)))
+    this.#mine.clear()
   }
 
-  async #read(): Promise<void> {
-    const { channel, signal } = this.#options
-    for await (const message of channel) {
-      signal.throwIfAborted()
-      if (typeof message === 'string') await this.#receive(message)
-      else this.#stray('a binary frame')
-      if (this.#failure !== undefined) return
-    }
-    throw new SyncError('peer/unreachable', `${this.#options.url} closed the connection`)
+  #answerTo<T>({ resolve, reject }: PromiseWithResolvers<T>): AnswerRequest<T> {
+    return { onFrame: (characters) => this.#received(characters), onAnswer: resolve, onFailure: reject }
   }
 
-  async #receive(text: string): Promise<void> {
-    // EVENT is by far the most frequent frame and its payload is parsed elsewhere, once.
-    if (text.startsWith('["EVENT",')) return this.#receiveEvent(text)
-    const frame = parseRelayFrame(text)
-    if (frame === undefined)
-      return text.trimStart().startsWith('[') ? this.#receiveEvent(text) : this.#stray('no JSON array')
-    this.#dispatch(frame)
+  #received(characters: number): void {
+    this.traffic.bytesIn += characters
   }
 
-  async #receiveEvent(text: string): Promise<void> {
-    let spans: readonly (readonly [number, number])[]
-    try {
-      spans = elementSpans(text)
-    } catch {
-      return this.#stray('an unreadable frame')
-    }
-    const [verb, id, event] = spans.map(([from, to]) => text.slice(from, to))
-    if (verb !== '"EVENT"' || id === undefined || event === undefined) return this.#stray('an unknown frame')
-    const subscription = this.#subscriptions.get(id.slice(1, -1))
-    if (subscription === undefined) return this.#stray('an event nobody asked for', 0.01)
-    await subscription.onEvent(event)
+  #send(frame: readonly unknown[]): Promise<void> {
+    return this.#sendText(JSON.stringify(frame))
   }
 
-  #dispatch(frame: RelayFrame): void {
-    switch (frame[0]) {
-      case 'EOSE': {
-        const hint = Array.isArray(frame[2]) ? frame[2][0] : undefined
-        return this.#subscriptions
-          .get(frame[1])
-          ?.onEose(hint === 'finish' || hint === 'more' ? hint : undefined)
-      }
-      case 'CLOSED':
-        this.#negotiations.get(frame[1])?.resolve({ kind: 'unsupported', reason: frame[2] })
-        this.#counts.get(frame[1])?.resolve(undefined)
-        this.#subscriptions.get(frame[1])?.onClosed(frame[2])
-        this.#subscriptions.delete(frame[1])
-        return
-      case 'OK':
-        return this.#publishes.get(frame[1])?.resolve({ accepted: frame[2], reason: frame[3] })
-      case 'NOTICE':
-        return this.#notice(frame[1])
-      case 'AUTH':
-        return this.#auth.answer(frame[1])
-      case 'COUNT':
-        return this.#counts.get(frame[1])?.resolve(frame[2])
-      case 'NEG-MSG':
-        return this.#negotiations.get(frame[1])?.resolve({ kind: 'message', hex: frame[2] })
-      case 'NEG-ERR': {
-        const max = typeof frame[3] === 'number' ? frame[3] : undefined
-        return this.#negotiations.get(frame[1])?.resolve({ kind: 'error', reason: frame[2], max })
-      }
-    }
+  async #sendText(text: string): Promise<void> {
+    this.#signal.throwIfAborted()
+    this.traffic.bytesOut += text.length
+    await this.#connection.send(text)
   }
 
-  #notice(text: string): void {
-    this.#options.log.debug('notice from the relay', { text })
-    const [only, ...others] = this.#negotiations.values()
-    if (only !== undefined && others.length === 0 && refusalWords.test(text)) {
-      only.resolve({ kind: 'unsupported', reason: text })
-    }
-    for (const count of this.#counts.values()) if (refusalWords.test(text)) count.resolve(undefined)
-  }
-
-  /** Counts what breaks the protocol; enough of it ends the connection. */
-  #stray(what: string, weight = 1): void {
-    this.#strays += weight
-    if (this.#strays < maxStrayFrames) return
-    this.#fail(new SyncError('peer/protocol', `${this.#options.url} keeps sending ${what}`))
-  }
-
-  async #send(frame: unknown[]): Promise<void> {
-    this.#assertOpen()
-    await this.#options.channel.send(JSON.stringify(frame))
-  }
-
-  #assertOpen(): void {
-    if (this.#failure !== undefined) throw this.#failure
-  }
-
-  #fail(error: unknown): void {
-    if (this.#failure !== undefined) return
-    this.#failure = error
-    for (const subscription of this.#subscriptions.values()) subscription.onFailure(error)
-    for (const pending of [
-      ...this.#publishes.values(),
-      ...this.#counts.values(),
-      ...this.#negotiations.values(),
-    ]) {
-      pending.reject(error)
-    }
-    this.#auth.fail(error)
-    this.#subscriptions.clear()
-  }
-
-  #silence(what: string, idleMs: number): SyncError {
-    return new SyncError(
-      'peer/unreachable',
-      `${this.#options.url} did not answer ${what} within ${idleMs / 1000} s`,
+  #silence(what: string, idleMs: number, reject: (error: unknown) => void): Watchdog {
+    const message = `${this.url} did not answer ${what} within ${idleMs / 1000} s`
+    return new Watchdog(this.#clock, idleMs, () =>
+      reject(new SyncError('peer/unreachable', message, { fault: 'timeout' })),
     )
   }
 
-  #nextId(): string {
-    return `s${(++this.#lastId).toString(36)}`
+  #onAbort(reject: (error: unknown) => void): Disposable {
+    this.#waiting.add(reject)
+    if (this.#signal.aborted) reject(this.#signal.reason)
+    return { [Symbol.dispose]: () => void this.#waiting.delete(reject) }
   }
 }

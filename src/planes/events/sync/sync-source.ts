@@ -8,6 +8,7 @@ const metadata = z.object({
   definition: z
     .object({
       auth_pubkey: z.string().nullish().catch(undefined),
+      accept_protected_from_peers: z.boolean().optional().catch(undefined),
       labels: z.record(z.string(), z.string()).optional().catch(undefined),
     })
     .optional()
@@ -22,5 +23,6 @@ export function syncSource(peer: Pick<Peer, 'id' | 'metadata'>, link: Pick<Link,
     link: link.id,
     pubkey: definition?.auth_pubkey ?? undefined,
     labels: definition?.labels,
+    acceptProtected: definition?.accept_protected_from_peers,
   }
 }

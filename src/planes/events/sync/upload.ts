@@ -1,25 +1,23 @@
 import type { OutboxItem } from '../../../kernel/outbox.ts'
 import { SyncError } from '../../../kernel/sync-error.ts'
 import { Watchdog } from '../../../kernel/watchdog.ts'
-import type { NostrEvent, StoredEvent } from '../event.ts'
-import { isProtected } from '../kind.ts'
+import type { StoredEvent } from '../event.ts'
 import type { AttemptState } from './attempt-state.ts'
+import { mayLeave } from './may-leave.ts'
 import type { PublishResult } from './relay-answer.ts'
 import { reasonPrefix } from './relay-frame.ts'
+import { Tally } from './tally.ts'
 
-/** Events on their way without an OK yet, by number and by size: whichever is reached first holds back the rest. */
-const windowEvents = 256
+/** Bytes on their way without an OK yet; the number of events is a setting, and whichever is reached first holds back. */
 const windowBytes = 1024 * 1024
 const readAtOnce = 200
-/** No OK at all for this long while some are due: the window is given up and its events stay pending. */
-const okTimeoutMs = 15_000
+/** A refusal for good is remembered so long, and then tried once more: rules of relays change. */
+const refusalMs = 30 * 86_400_000
 /** An event that never got a final answer becomes a dead letter after so many attempts. */
 const maxAttempts = 5
 const retryAfterMs = 60_000
 /** Of an outbox, per attempt; the next attempt takes more. */
 const maxPending = 10_000
-const firstPauseMs = 1_000
-const maxPauses = 8
 
 type Verdict = 'done' | 'duplicate' | 'refused' | 'pause' | 'retry'
 
@@ -43,8 +41,10 @@ export class Upload<Tx> {
   /** Ids that are in the outbox and leave it when delivered. */
   #queued: Set<string> | undefined
   #inFlightBytes = 0
-  #pauses = 0
-  #resumeAt = 0
+  /** Offered since the last pause between two batches. */
+  #sinceDelay = 0
+  /** While the relay asks to slow down: ends when the pause does. */
+  #pausing: Promise<boolean> | undefined
   #failure: unknown
   #settled: () => void = () => {}
   #watchdog: Watchdog | undefined
@@ -53,9 +53,10 @@ export class Upload<Tx> {
     this.#state = state
   }
 
-  /** Offers what earlier attempts could not deliver and is due again. */
+  /** Offers what earlier attempts could not deliver and is due again, refusals of long ago included. */
   async pushDue(): Promise<void> {
-    const { clock } = this.#state.session
+    const { clock, outbox, link } = this.#state.session
+    await this.#state.commit(async (tx) => void (await outbox.reviveDue(tx, link.id, clock.now())))
     const pending = await this.#pending()
     const held = await this.#state.store.known(pending.map(({ key }) => key))
     await this.#forget(new Set(pending.map(({ key }) => key)).difference(held))
@@ -73,29 +74,58 @@ export class Upload<Tx> {
   }
 
   /** Offers stored events by id; unknown ones (deleted meanwhile) are left out. */
-  async push(ids: readonly string[]): Promise<void> {
+  async push(ids: readonly string[], tally: Tally = new Tally()): Promise<void> {
     this.#state.outstanding += ids.length
+    tally.add(ids.length)
     for (let at = 0; at < ids.length; at += readAtOnce) {
       const slice = ids.slice(at, at + readAtOnce)
-      await this.offer(await this.#state.store.get(slice), slice.length)
+      await this.offer(await this.#state.store.get(slice), slice.length, tally)
     }
   }
 
   /** Offers events already read; `counted` of them are in `outstanding`. */
-  async offer(events: readonly StoredEvent[], counted: number): Promise<void> {
-    const { session, fromPeer } = this.#state
+  async offer(events: readonly StoredEvent[], counted: number, tally?: Tally): Promise<void> {
+    const { session } = this.#state
     if (this.#queued === undefined) await this.#pending()
     const dead = await this.#deadAmong(events)
-    await this.#forget(new Set(events.map(({ id }) => id).filter((id) => fromPeer.has(id))))
+    const echoes = await this.#echoes(events)
+    await this.#forget(echoes)
     let offered = 0
     for (const event of events) {
-      if (dead.has(event.id) || fromPeer.has(event.id) || mayNotLeave(event)) continue
+      if (dead.has(event.id) || echoes.has(event.id)) continue
+      const leaves = await mayLeave(event, this.#departure())
+      if (leaves === 'later') await this.#record(event.id, 'retry', 'error: the plugin gave no verdict')
+      if (leaves !== true) continue
       await this.#room(event.raw.length)
       session.signal.throwIfAborted()
       offered++
-      this.#start(event)
+      this.#start(event, tally)
     }
-    this.#state.outstanding -= counted - Math.min(counted, offered)
+    const left = counted - Math.min(counted, offered)
+    this.#state.outstanding -= left
+    tally?.done(left)
+  }
+
+  /** What came from this very peer, in this attempt or in any before, is not offered back to it (E-132). */
+  async #echoes(events: readonly StoredEvent[]): Promise<ReadonlySet<string>> {
+    const { fromPeer, store, session } = this.#state
+    const unsure = events.map(({ id }) => id).filter((id) => !fromPeer.has(id))
+    const stored = unsure.length === 0 ? new Set<string>() : await store.cameFrom(session.peer.id, unsure)
+    return new Set(events.map(({ id }) => id).filter((id) => fromPeer.has(id) || stored.has(id)))
+  }
+
+  #departure(): Parameters<typeof mayLeave>[1] {
+    const { client, info, settings, policies, session } = this.#state
+    return {
+      url: client.url,
+      supportedNips: info.supportedNips,
+      expiring: settings.uploadExpiring,
+      ownPubkey: this.#state.ownPubkey,
+      sameOwner: settings.acceptProtected,
+      policy: policies.up,
+      nowSeconds: this.#state.nowSeconds(),
+      peer: { id: session.peer.id, link: session.link.id },
+    }
   }
 
   /** Resolves when every offered event has its answer. */
@@ -119,28 +149,40 @@ export class Upload<Tx> {
   }
 
   async #room(bytes: number): Promise<void> {
+    const { session, settings } = this.#state
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure
-      const { session } = this.#state
-      const pauseMs = this.#resumeAt - session.clock.monotonic()
-      if (pauseMs > 0) await session.clock.sleep(pauseMs, session.signal)
-      const full = this.#running.size >= windowEvents || this.#inFlightBytes + bytes > windowBytes
+      await this.#pausing
+      await this.#delay()
+      const full = this.#running.size >= settings.uploadPipeline || this.#inFlightBytes + bytes > windowBytes
       // One event larger than the window still goes, alone.
       if (!full || this.#running.size === 0) return
+      session.signal.throwIfAborted()
       await new Promise<void>((resolve) => {
         this.#settled = resolve
       })
     }
   }
 
-  #start(event: StoredEvent): void {
-    const { client, session } = this.#state
-    this.#watchdog ??= new Watchdog(session.clock, okTimeoutMs, () => {
+  /** The pause between two batches that a relay may be given. */
+  async #delay(): Promise<void> {
+    const { session, settings } = this.#state
+    if (settings.uploadDelayMs === 0 || this.#sinceDelay < settings.uploadBatchSize) return
+    this.#sinceDelay = 0
+    await session.clock.sleep(settings.uploadDelayMs, session.signal)
+    session.alive()
+  }
+
+  #start(event: StoredEvent, tally: Tally | undefined): void {
+    const { client, session, settings } = this.#state
+    this.#sinceDelay++
+    this.#watchdog ??= new Watchdog(session.clock, settings.publishTimeoutMs, () => {
       this.#watchdog = undefined
       client.expirePublishes('error: no answer from the relay')
     })
     this.#inFlightBytes += event.raw.length
     const work = this.#publish(event)
+      .then(() => tally?.done(1))
       .catch((error: unknown) => {
         this.#failure ??= error
       })
@@ -153,7 +195,7 @@ export class Upload<Tx> {
   }
 
   async #publish(event: StoredEvent): Promise<void> {
-    const { client, session, counters } = this.#state
+    const { client, session, counters, pace } = this.#state
     for (;;) {
       const result = await client.publish(event.id, event.raw)
       this.#watchdog?.alive()
@@ -166,7 +208,7 @@ export class Upload<Tx> {
       this.#state.outstanding--
       if (verdict === 'done') {
         counters.uploaded++
-        this.#pauses = 0
+        pace.ease()
       } else if (verdict === 'duplicate') counters.uploadDuplicate++
       else return this.#record(event.id, verdict, result.reason)
       if (this.#queued?.delete(event.id)) await this.#delivered(event.id)
@@ -177,14 +219,15 @@ export class Upload<Tx> {
 
   /** The whole link waits, twice as long each time; nothing is lost by it. */
   async #pause(reason: string): Promise<void> {
-    const { clock, signal, random } = this.#state.session
-    if (this.#pauses >= maxPauses)
-      throw new SyncError('peer/busy', `the relay keeps asking to slow down: ${reason}`)
-    if (this.#resumeAt <= clock.monotonic()) {
-      this.#resumeAt = clock.monotonic() + firstPauseMs * 2 ** this.#pauses++ * (0.5 + random() / 2)
-    }
-    await clock.sleep(this.#resumeAt - clock.monotonic(), signal)
+    const { pace, client } = this.#state
+    this.#pausing ??= pace.pause().finally(() => {
+      this.#pausing = undefined
+    })
+    const waited = await this.#pausing
     this.#watchdog?.alive()
+    if (waited) return
+    const message = `${client.url} keeps asking to slow down: ${reason}`
+    throw new SyncError('peer/busy', message, { fault: 'rate_limited', linkOnly: true })
   }
 
   #delivered(id: string): Promise<void> {
@@ -202,18 +245,14 @@ export class Upload<Tx> {
   async #record(id: string, verdict: 'refused' | 'retry', reason: string): Promise<void> {
     const { outbox, link, clock } = this.#state.session
     const { counters } = this.#state
+    const forgottenAt = clock.now() + refusalMs
     await this.#state.commit(async (tx) => {
-      if (verdict === 'refused') return outbox.bury(tx, link.id, id, reason)
+      if (verdict === 'refused') return outbox.bury(tx, link.id, id, reason, forgottenAt)
       const attempts = await outbox.retry(tx, link.id, id, reason, clock.now() + retryAfterMs)
       if (attempts >= maxAttempts)
-        await outbox.bury(tx, link.id, id, `${reason} (after ${attempts} attempts)`)
+        await outbox.bury(tx, link.id, id, `${reason} (after ${attempts} attempts)`, forgottenAt)
     })
     if (verdict === 'refused') counters.uploadRefused++
     else counters.uploadPending++
   }
-}
-
-/** Protected events only travel with their author (NIP-70), and we are not. */
-function mayNotLeave(event: StoredEvent): boolean {
-  return event.raw.includes('"-"') && isProtected(JSON.parse(event.raw) as NostrEvent)
 }
