@@ -1,0 +1,209 @@
+import { parseJson } from '../wire/json-text.ts'
+import type { JsonObject } from '../wire/json-value.ts'
+import type { Operation } from '../wire/operation.ts'
+import { RequestHasher } from '../wire/request-hash.ts'
+import type { Sha256 } from '../wire/sha256.ts'
+import type { SyncKey } from '../wire/sync-key.ts'
+import type { LocalTable } from './local-table.ts'
+import { wireJson, wireKey } from './row-json.ts'
+import { sqlNow, sqlText } from './sql-text.ts'
+import type { SqliteDriver } from './sqlite-driver.ts'
+import { nextSourceBundleId, readAttachment } from './sync-state.ts'
+import { transact } from './transaction.ts'
+
+/** The one push this database is trying to get committed (`_sync_outbox_bundle`). Its rows never change while it is there. */
+export interface Outbox {
+  /** `committed_remote`: the server has it, and its rows wait to be replayed. */
+  readonly state: 'prepared' | 'committed_remote'
+  readonly sourceId: string
+  readonly sourceBundleId: number
+  readonly requestHash: string
+  readonly rowCount: number
+  readonly initializationId: string
+  /** Of a committed bundle; empty and 0 before. */
+  readonly remoteHash: string
+  readonly remoteSeq: number
+}
+
+export interface OutboxRow {
+  readonly ordinal: number
+  readonly table: string
+  readonly keyJson: string
+  readonly op: Operation
+  readonly baseRowVersion: number
+  readonly localPayload: string | null
+}
+
+export function readOutbox(db: SqliteDriver): Outbox | undefined {
+  const row = db.get('SELECT * FROM _sync_outbox_bundle')!
+  if (row.state !== 'prepared' && row.state !== 'committed_remote') return undefined
+  return {
+    state: row.state,
+    sourceId: String(row.source_id),
+    sourceBundleId: Number(row.source_bundle_id),
+    requestHash: String(row.canonical_request_hash),
+    rowCount: Number(row.row_count),
+    initializationId: String(row.initialization_id),
+    remoteHash: String(row.remote_bundle_hash),
+    remoteSeq: Number(row.remote_bundle_seq),
+  }
+}
+
+export interface FreezeOptions {
+  readonly schema: string
+  /** Parents first. */
+  readonly tables: readonly LocalTable[]
+  /** What the server takes in one bundle; what is over stays dirty for the next. */
+  readonly maxRows: number
+  readonly sha256: () => Sha256
+}
+
+/**
+ * Moves the dirty rows into the outbox (§8.6), unless there is one already: upserts parents first, then deletions children
+ * first, each in the order of the edits. Rows that say nothing (created and deleted before any sync) are dropped for good.
+ */
+export function freeze(
+  db: SqliteDriver,
+  { schema, tables, maxRows, sha256 }: FreezeOptions,
+): Outbox | undefined {
+  return transact(db, () => {
+    const existing = readOutbox(db)
+    if (existing !== undefined) return existing
+    dropVoidEdits(db)
+    const { sourceId, initializationId } = readAttachment(db)
+    const sourceBundleId = nextSourceBundleId(db, sourceId)
+    const rowCount = insertRows(db, schema, tables, sourceBundleId, maxRows)
+    if (rowCount === 0) return undefined
+    db.run(
+      `DELETE FROM _sync_dirty_rows WHERE (schema_name, table_name, key_json) IN
+         (SELECT schema_name, table_name, key_json FROM _sync_outbox_rows)`,
+    )
+    db.run(
+      `UPDATE _sync_outbox_bundle SET state = 'prepared', source_id = ?, source_bundle_id = ?, canonical_request_hash = ?,
+         row_count = ?, initialization_id = ?, remote_bundle_hash = '', remote_bundle_seq = 0`,
+      sourceId,
+      sourceBundleId,
+      requestHash(db, sha256()),
+      rowCount,
+      initializationId,
+    )
+    return readOutbox(db)
+  })
+}
+
+/** Deletions of rows the server does not have. */
+function dropVoidEdits(db: SqliteDriver): void {
+  db.run(
+    `DELETE FROM _sync_dirty_rows AS d WHERE payload IS NULL AND NOT EXISTS
+       (SELECT 1 FROM _sync_row_state s WHERE s.schema_name = d.schema_name AND s.table_name = d.table_name
+          AND s.key_json = d.key_json AND s.deleted = 0)`,
+  )
+}
+
+function insertRows(
+  db: SqliteDriver,
+  schema: string,
+  tables: readonly LocalTable[],
+  sourceBundleId: number,
+  maxRows: number,
+): number {
+  const byTable = (of: (table: LocalTable, i: number) => string, otherwise: string) =>
+    `CASE d.table_name ${tables.map((table, i) => `WHEN ${sqlText(table.name)} THEN ${of(table, i)}`).join(' ')} ELSE ${otherwise} END`
+  return db.run(
+    `INSERT INTO _sync_outbox_rows (source_bundle_id, row_ordinal, schema_name, table_name, key_json, wire_key_json, op,
+       base_row_version, local_payload, wire_payload)
+     SELECT ?, row_number() OVER (ORDER BY d.payload IS NULL, iif(d.payload IS NULL, -1, 1) * ${byTable((_, i) => String(i), '0')},
+         d.dirty_ordinal, d.table_name, d.key_json) - 1,
+       d.schema_name, d.table_name, d.key_json, ${byTable((table) => wireKey(table, 'd.key_json'), 'd.key_json')},
+       CASE WHEN d.payload IS NULL THEN 'DELETE' WHEN s.deleted = 0 THEN 'UPDATE' ELSE 'INSERT' END,
+       d.base_row_version, d.payload, ${byTable((table) => wireJson(table, 'd.payload'), 'd.payload')}
+     FROM _sync_dirty_rows d LEFT JOIN _sync_row_state s
+       ON s.schema_name = d.schema_name AND s.table_name = d.table_name AND s.key_json = d.key_json
+     WHERE d.schema_name = ? AND d.table_name IN (${tables.map(({ name }) => sqlText(name)).join(', ')})
+     ORDER BY 2 LIMIT ?`,
+    sourceBundleId,
+    schema,
+    maxRows,
+  )
+}
+
+function requestHash(db: SqliteDriver, sha256: Sha256): string {
+  const hasher = new RequestHasher(() => sha256)
+  for (const row of db.iterate('SELECT * FROM _sync_outbox_rows ORDER BY row_ordinal'))
+    hasher.add({
+      schema: String(row.schema_name),
+      table: String(row.table_name),
+      key: JSON.parse(String(row.wire_key_json)) as SyncKey,
+      op: row.op as Operation,
+      base_row_version: Number(row.base_row_version),
+      payload: row.wire_payload === null ? undefined : (parseJson(String(row.wire_payload)) as JsonObject),
+    })
+  return hasher.finish()
+}
+
+export interface PushChunk {
+  /** The rows as a JSON list, in wire form. */
+  readonly rows: string
+  readonly count: number
+}
+
+/** Rows from `start` on, as many as fit; at least one. */
+export function readChunk(db: SqliteDriver, start: number, maxRows: number, maxChars: number): PushChunk {
+  const texts: string[] = []
+  let length = 0
+  for (const row of db.iterate(
+    'SELECT * FROM _sync_outbox_rows WHERE row_ordinal >= ? ORDER BY row_ordinal LIMIT ?',
+    start,
+    maxRows,
+  )) {
+    const payload = row.wire_payload === null ? '' : `,"payload":${row.wire_payload}`
+    const text = `{"schema":${JSON.stringify(row.schema_name)},"table":${JSON.stringify(row.table_name)},"key":${row.wire_key_json},"op":"${row.op}","base_row_version":${row.base_row_version}${payload}}`
+    if (texts.length > 0 && length + text.length > maxChars) break
+    texts.push(text)
+    length += text.length
+  }
+  return { rows: `[${texts.join(',')}]`, count: texts.length }
+}
+
+export function readOutboxRow(db: SqliteDriver, table: string, keyJson: string): OutboxRow | undefined {
+  const row = db.get('SELECT * FROM _sync_outbox_rows WHERE table_name = ? AND key_json = ?', table, keyJson)
+  if (row === undefined) return undefined
+  return {
+    ordinal: Number(row.row_ordinal),
+    table,
+    keyJson,
+    op: row.op as Operation,
+    baseRowVersion: Number(row.base_row_version),
+    localPayload: row.local_payload === null ? null : String(row.local_payload),
+  }
+}
+
+export function markCommitted(db: SqliteDriver, remoteSeq: number, remoteHash: string): void {
+  db.run(
+    `UPDATE _sync_outbox_bundle SET state = 'committed_remote', remote_bundle_seq = ?, remote_bundle_hash = ?`,
+    remoteSeq,
+    remoteHash,
+  )
+}
+
+/**
+ * Makes the rows of the outbox dirty again, before those edited since, and clears it. An edit made since keeps its payload:
+ * it is the newer one, and was made on the same base. Call it in a transaction, and only when the server certainly did not
+ * commit them: the tuple may then be used again, with other rows.
+ */
+export function thaw(db: SqliteDriver): void {
+  db.run(
+    `INSERT INTO _sync_dirty_rows (schema_name, table_name, key_json, op, base_row_version, payload, dirty_ordinal, updated_at)
+     SELECT schema_name, table_name, key_json, op, base_row_version, local_payload,
+       row_ordinal + (SELECT coalesce(min(dirty_ordinal), 1) FROM _sync_dirty_rows) - (SELECT count(*) FROM _sync_outbox_rows),
+       ${sqlNow} FROM _sync_outbox_rows WHERE true
+     ON CONFLICT (schema_name, table_name, key_json) DO UPDATE SET dirty_ordinal = excluded.dirty_ordinal`,
+  )
+  clearOutbox(db)
+}
+
+export function clearOutbox(db: SqliteDriver): void {
+  db.exec(`DELETE FROM _sync_outbox_rows; UPDATE _sync_outbox_bundle SET state = 'none', source_id = '', source_bundle_id = 0,
+    canonical_request_hash = '', row_count = 0, initialization_id = '', remote_bundle_hash = '', remote_bundle_seq = 0;
+    DELETE FROM _sync_push_stage`)
+}
