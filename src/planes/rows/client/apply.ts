@@ -17,15 +17,20 @@ export type ApplyMode = 'upsert' | 'replace'
 /**
  * Runs `work` as one transaction of the server's rows, and once more in `replace` mode if a constraint stood in the way.
  *
+ * @param carriesEdits `work` deals with unsent edits itself; otherwise they are not to be written over
  * @throws RowsClientError `rows/dirty-rows` if unsent edits stand in the way, `rows/cannot-apply` if the rows do not fit
  *   the tables here
  */
-export function applyTransaction<T>(db: SqliteDriver, work: (mode: ApplyMode) => T): T {
+export function applyTransaction<T>(
+  db: SqliteDriver,
+  work: (mode: ApplyMode) => T,
+  { carriesEdits = false }: { readonly carriesEdits?: boolean } = {},
+): T {
   try {
     return transactApplying(db, () => work('upsert'))
   } catch (error) {
     if (!isConstraintError(error)) throw inapplicable(error)
-    if (countDirty(db) > 0)
+    if (!carriesEdits && countDirty(db) > 0)
       throw dirtyRows(db, 'an edit made here meanwhile contradicts what the server sent')
   }
   // The setting cannot be changed inside a transaction.
@@ -58,22 +63,26 @@ export function applyIncoming(db: SqliteDriver, catalog: Catalog, mode: ApplyMod
        AND s.table_name = i.table_name AND s.key_json = i.key_json AND s.row_version >= i.row_version)`,
     catalog.schema,
   )
-  const dirty = countDirty(db)
-  if (dirty === 0) return writeIncoming(db, catalog, mode)
+  if (countDirty(db) === 0) return writeIncoming(db, catalog, mode)
   db.run(
     `UPDATE ${incomingTable} AS i SET held = EXISTS (SELECT 1 FROM _sync_dirty_rows d WHERE d.schema_name = ?
        AND d.table_name = i.table_name AND d.key_json = i.key_json)`,
     catalog.schema,
   )
+  writeBesideEdits(db, catalog, mode)
+}
+
+/** As `writeIncoming`, but refuses to take rows with unsent edits along when a parent goes. */
+export function writeBesideEdits(db: SqliteDriver, catalog: Catalog, mode: ApplyMode): void {
+  if (countDirty(db) === 0) return writeIncoming(db, catalog, mode)
   const missing = countVanished(db, catalog)
   writeIncoming(db, catalog, mode)
-  // A row of the server that went took edited children with it: the server must be asked what becomes of them.
   if (countVanished(db, catalog) > missing)
-    throw dirtyRows(db, 'a row that was deleted on the server has unsent edits here')
+    throw dirtyRows(db, 'a row that was deleted on the server has children with unsent edits here')
 }
 
 /** Writes what is not held, and the versions of all. */
-export function writeIncoming(db: SqliteDriver, catalog: Catalog, mode: ApplyMode): void {
+function writeIncoming(db: SqliteDriver, catalog: Catalog, mode: ApplyMode): void {
   const present = new Set(
     db.all(`SELECT DISTINCT table_name AS name FROM ${incomingTable} WHERE held = 0`).map(({ name }) => name),
   )

@@ -64,6 +64,8 @@ interface Details {
     readonly status: number
     /** The code of the error envelope; undefined if there was none. */
     readonly serverCode: string | undefined
+    /** The whole envelope: some codes carry more. */
+    readonly body: unknown
     readonly retryAfterMs: number | undefined
   }
   readonly 'rows/retries-exhausted': { readonly operation: string; readonly attempts: number }

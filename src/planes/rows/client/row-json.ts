@@ -1,5 +1,5 @@
 import { base64ToBytes, bytesToBase64 } from '../wire/base64.ts'
-import { bytesToHex, hexToBytes } from '../wire/hex.ts'
+import { hexToBytes } from '../wire/hex.ts'
 import { uuidToBytes } from '../wire/uuid.ts'
 import type { LocalColumn, LocalTable } from './local-table.ts'
 import { sqlText } from './sql-text.ts'
