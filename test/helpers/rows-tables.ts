@@ -8,7 +8,7 @@ import { RowsClient } from '../../src/planes/rows/client/rows-client.ts'
 export const businessSqlite = `
 CREATE TABLE users (id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL, created_at TEXT, updated_at TEXT);
 CREATE TABLE posts (id TEXT PRIMARY KEY, title TEXT NOT NULL, content TEXT NOT NULL,
-  author_id TEXT NOT NULL REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED, created_at TEXT, updated_at TEXT);
+  author_id TEXT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED, created_at TEXT, updated_at TEXT);
 CREATE TABLE categories (id TEXT PRIMARY KEY, name TEXT NOT NULL,
   parent_id TEXT REFERENCES categories (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED);
 CREATE TABLE teams (id TEXT PRIMARY KEY, name TEXT NOT NULL,
@@ -20,6 +20,9 @@ CREATE TABLE file_reviews (id BLOB PRIMARY KEY, review TEXT NOT NULL,
   file_id BLOB NOT NULL REFERENCES files (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED);
 CREATE TABLE typed_rows (id TEXT PRIMARY KEY, name TEXT NOT NULL, note TEXT, count_value INTEGER, enabled_flag INTEGER NOT NULL,
   rating REAL, data BLOB, created_at TEXT);
+CREATE TABLE notes (id TEXT PRIMARY KEY, title TEXT, amount TEXT, done INTEGER NOT NULL DEFAULT 0, tags JSON, due TEXT,
+  length INTEGER);
+CREATE UNIQUE INDEX notes_title ON notes (title);
 `
 
 export const businessTables = [
@@ -31,6 +34,7 @@ export const businessTables = [
   'files',
   'file_reviews',
   'typed_rows',
+  'notes',
 ].map((tableName) => ({ tableName, syncKeyColumnName: 'id' }))
 
 /** One device: a database file with the business tables, and its client. */
