@@ -33,5 +33,12 @@ export type {
 } from './result-types.ts'
 export type { RequestRetryPolicy } from './retry-policy.ts'
 export { type OperationOptions, RowsClient } from './rows-client.ts'
+export {
+  createRowsPlane,
+  type RowsCheckpoint,
+  type RowsPlane,
+  type RowsPlaneOptions,
+  type RowsScope,
+} from './rows-plane.ts'
 export type { SqlFunction, SqliteDriver, SqlRow, SqlValue } from './sqlite-driver.ts'
 export type { RowsProgress } from './sync-core.ts'

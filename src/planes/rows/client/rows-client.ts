@@ -7,11 +7,11 @@ import { isRowsClientError, type RowName, RowsClientError } from './client-error
 import { discard } from './discard.ts'
 import { dropMetadata } from './metadata-schema.ts'
 import { claim } from './ownership.ts'
+import { assertMayTransfer, assertNothingPending } from './preconditions.ts'
 import { prepareDatabase } from './prepare-database.ts'
 import { type Pulled, pullToStable } from './pull.ts'
 import { type PushOutcome, pushPending } from './push.ts'
 import { rebuildKeepingSource, rebuildRotatingSource } from './rebuild.ts'
-import { recoveryRequired } from './recovery.ts'
 import type {
   AttachResult,
   DetachResult,
@@ -25,9 +25,10 @@ import type {
 } from './result-types.ts'
 import { serializeRow } from './serialize-row.ts'
 import { type RowsProgress, SyncCore } from './sync-core.ts'
-import { countDirty, countOutbox, managedTables, readAttachment, readOperation } from './sync-state.ts'
+import { countDirty, managedTables, readAttachment, readOperation } from './sync-state.ts'
 import { pendingStatus, syncStatus } from './sync-status.ts'
 import { transact } from './transaction.ts'
+import { waitForWork } from './wait-for-work.ts'
 
 export interface OperationOptions {
   readonly signal?: AbortSignal
@@ -134,8 +135,9 @@ export class RowsClient implements Disposable {
   /** Fetches what others committed. Refuses while something is pending here: see `sync`. */
   pullToStable(options: OperationOptions = {}): Promise<RemoteSyncReport> {
     return this.#exclusive('pullToStable', options, async (signal) => {
-      this.#assertMayTransfer('pullToStable')
-      this.#assertNothingPending()
+      this.#assertAttached('pullToStable')
+      assertMayTransfer(this.#core.db)
+      assertNothingPending(this.#core.db)
       const { outcome, restore } = await this.#pull(signal)
       return { outcome, status: syncStatus(this.#core.db), ...(restore && { restore }) }
     })
@@ -224,6 +226,12 @@ export class RowsClient implements Disposable {
     this.#downloadsPaused = false
   }
 
+  /** Resolves when there may be something to sync: for a host that runs `sync` in a loop of its own. */
+  async waitForWork({ signal }: Pick<OperationOptions, 'signal'> = {}): Promise<void> {
+    this.#assertAttached('waitForWork')
+    await waitForWork(this.#core, this.#untilClosed(signal))
+  }
+
   /** Syncs in the background from now on (§8.15). Starting twice changes nothing. */
   start(): void {
     this.#assertNotClosed()
@@ -285,7 +293,7 @@ export class RowsClient implements Disposable {
       // What was edited meanwhile goes too, but an application that never stops editing must not starve the pull.
       if (outcome !== 'committed' || countDirty(this.#core.db) === 0) break
     }
-    if (this.#uploadsPaused && !this.#downloadsPaused) this.#assertNothingPending()
+    if (this.#uploadsPaused && !this.#downloadsPaused) assertNothingPending(this.#core.db)
     const { outcome, restore } = await this.#pull(signal)
     return {
       pushOutcome,
@@ -296,7 +304,8 @@ export class RowsClient implements Disposable {
   }
 
   async #push(operation: string, signal: AbortSignal): Promise<PushOutcome> {
-    this.#assertMayTransfer(operation)
+    this.#assertAttached(operation)
+    assertMayTransfer(this.#core.db)
     if (this.#uploadsPaused) return 'skipped_paused'
     try {
       return await pushPending(this.#core, signal)
@@ -336,8 +345,7 @@ export class RowsClient implements Disposable {
         `${operation} was called while ${this.#busy} runs; wait for it, or let the background loops do it`,
         { operation: this.#busy },
       )
-    const either =
-      signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])
+    const either = this.#untilClosed(signal)
     either.throwIfAborted()
     this.#busy = operation
     this.#core.reportTo(onProgress)
@@ -347,6 +355,10 @@ export class RowsClient implements Disposable {
       this.#busy = undefined
       this.#core.reportTo(undefined)
     }
+  }
+
+  #untilClosed(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])
   }
 
   #assertNotClosed(): void {
@@ -364,41 +376,5 @@ export class RowsClient implements Disposable {
     const { binding } = readAttachment(this.#core.db)
     if (!this.#isConnected || binding !== 'attached')
       throw new RowsClientError('rows/attach-required', `call attach() before ${operation}()`, { operation })
-  }
-
-  /** @throws what stands in the way of push and pull, in the order of §8.7 */
-  #assertMayTransfer(operation: string): void {
-    this.#assertAttached(operation)
-    const { db } = this.#core
-    const pending = readOperation(db)
-    if (pending.kind === 'source_recovery') throw recoveryRequired(pending.reason)
-    if (pending.kind !== 'none')
-      throw new RowsClientError(
-        'rows/transition-pending',
-        'the database is being filled from the server; attach again to finish that',
-      )
-    if (readAttachment(db).rebuildRequired)
-      throw new RowsClientError(
-        'rows/rebuild-required',
-        'a rebuild began and did not finish; call rebuild(), which keeps what was not sent',
-      )
-  }
-
-  #assertNothingPending(): void {
-    const { db } = this.#core
-    const outboundCount = countOutbox(db)
-    if (outboundCount > 0)
-      throw new RowsClientError(
-        'rows/outbox-pending',
-        `${outboundCount} rows of a push are under way; finish it with pushPending() or sync() first`,
-        { outboundCount },
-      )
-    const dirtyCount = countDirty(db)
-    if (dirtyCount > 0)
-      throw new RowsClientError(
-        'rows/dirty-rows',
-        `${dirtyCount} rows were edited and not sent; use sync()`,
-        { dirtyCount },
-      )
   }
 }
