@@ -4,9 +4,9 @@ import { sqlName, sqlNow, sqlText } from './sql-text.ts'
 import type { SqliteDriver } from './sqlite-driver.ts'
 
 /** What a write of the application fails with while a rebuild or the recovery of the source is pending (§8.4). */
-export const transitionPendingMessage = 'SYNC_TRANSITION_PENDING'
+const transitionPendingMessage = 'SYNC_TRANSITION_PENDING'
 /** What a write of NaN or an infinity fails with: JSON, and so the wire, has no number for it. */
-export const notFiniteMessage = 'SYNC_VALUE_NOT_FINITE'
+const notFiniteMessage = 'SYNC_VALUE_NOT_FINITE'
 
 const applying = '(SELECT apply_mode FROM _sync_apply_state WHERE singleton_key = 1)'
 const transition = `(SELECT kind FROM _sync_operation_state WHERE singleton_key = 1) <> 'none'`
@@ -31,7 +31,7 @@ export function installTriggers(db: SqliteDriver, schema: string, tables: readon
 }
 
 /** The names of all triggers that the client may have put on a table, by the table's name. */
-export function triggerNames(table: string): readonly string[] {
+function triggerNames(table: string): readonly string[] {
   return ['bi_guard', 'bu_guard', 'bd_guard', 'ai', 'au', 'ad'].map((suffix) => `trg_${table}_${suffix}`)
 }
 

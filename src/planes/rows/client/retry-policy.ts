@@ -13,7 +13,7 @@ export interface RequestRetryPolicy {
   readonly jitter: number
 }
 
-export const defaultRequestRetry: RequestRetryPolicy = {
+const defaultRequestRetry: RequestRetryPolicy = {
   enabled: true,
   maxAttempts: 3,
   initialBackoffMs: 100,
@@ -49,7 +49,7 @@ export function retryDelay(
 const retryableStatus: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
 /** No answer, or one that says "not now". A refusal of ours (4xx) and a broken server (500) stay what they are. */
-export function isRetryable(error: unknown): boolean {
+function isRetryable(error: unknown): boolean {
   if (isRowsClientError(error, 'rows/unreachable')) return true
   return isRowsClientError(error, 'rows/server-refused') && retryableStatus.has(error.details.status)
 }
