@@ -1,0 +1,24 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import pg from 'pg'
+import { createSyncRouter, createSyncService, nodeListener } from '../../src/planes/rows/server/index.ts'
+import { businessTables } from './rows-business.ts'
+
+/** A rows server as a process of its own, to be killed. Arguments: database URL, port, bundles retained. Prints its port. */
+const [databaseUrl, port, retained] = process.argv.slice(2)
+const pool = new pg.Pool({ connectionString: databaseUrl, max: 10 })
+pool.on('error', () => {})
+const service = createSyncService({
+  pool,
+  config: {
+    registeredTables: businessTables,
+    retainedBundlesPerUser: Number(retained),
+    retentionPruneBatchSize: 100,
+  },
+})
+await service.bootstrap()
+const handler = createSyncRouter(service, {
+  authenticate: (request) => request.headers.get('authorization')?.replace(/^Bearer /, '') ?? '',
+})
+const http = createServer(nodeListener(handler))
+http.listen(Number(port), '127.0.0.1', () => console.log((http.address() as AddressInfo).port))
