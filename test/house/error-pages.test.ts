@@ -17,6 +17,7 @@ it('every error code has its section in docs/reference/errors.md, and every sect
     ...members(await read('src/kernel/sync-error.ts'), 'SyncErrorCode'),
     ...members(await read('src/planes/events/event-error.ts'), 'EventErrorCode'),
     ...members(await read('src/planes/rows/client/client-error.ts'), 'RowsClientErrorCode'),
+    ...members(await read('src/planes/documents/document-error.ts'), 'DocumentErrorCode'),
   ]
   assert.ok(codes.length > 20)
   const page = await read('docs/reference/errors.md')
@@ -35,7 +36,7 @@ it('every code that is thrown in the sources is one of the documented', async ()
   const unknown: string[] = []
   for await (const path of glob('src/**/*.ts', { cwd: root })) {
     const source = await read(path)
-    for (const match of source.matchAll(/new (?:Sync|Event|RowsClient)Error\(\s*'([^']+)'/g))
+    for (const match of source.matchAll(/new (?:Sync|Event|RowsClient|Document)Error\(\s*'([^']+)'/g))
       if (!documented.has(match[1])) unknown.push(`${path}: ${match[1]}`)
   }
   assert.deepEqual(unknown, [])

@@ -42,9 +42,26 @@ export type {
   Verification,
 } from './storage/document-storage.ts'
 export { type DocStore, docStore } from './stores/doc-store.ts'
+export { type PasswordStore, passwordStore } from './stores/password-store.ts'
 export type { Registry, StoreRecord } from './stores/registry.ts'
 export type { SettingsStore } from './stores/settings-store.ts'
 export type { StoreAccess, StoreKind } from './stores/store-kind.ts'
 export { type RowSchema, type Table, table } from './stores/table.ts'
+export { type YDoc, yDoc } from './stores/y-doc.ts'
 export type { Transaction } from './transaction.ts'
+export {
+  combineSyncSettings,
+  type SyncSettings,
+  syncDisabled,
+  syncEnabled,
+  syncOnCommit,
+} from './users/sync-settings.ts'
+export {
+  type TrackedDatabase,
+  trackedDatabases,
+  trackedStore,
+  type User,
+  type UserKey,
+} from './users/user.ts'
+export { type CreateUserOptions, Users } from './users/users.ts'
 export type { WriteEvent, WriteListener } from './write-events.ts'

@@ -46,7 +46,7 @@ const secretKey = 'instance-secret'
 const metadataKey = 'instance'
 
 /** Names of the databases of the system, as `instance.system` remembers them. */
-export type SystemDatabase = '_users' | '_databases' | '_sync'
+export type SystemDatabase = '_users' | '_sync'
 
 /** What is remembered of an instance beside its databases. Its presence means that the instance is complete. */
 interface InstanceMetadata {
