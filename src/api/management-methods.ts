@@ -2,23 +2,32 @@ import type { AccessControl } from '../node/access-control.ts'
 import type { AuditLog } from '../node/audit-log.ts'
 import type { IdentityControl } from '../node/identity.ts'
 import type { Result, ServerControl } from '../node/sync-control.ts'
+import type { ManagementMethods } from '../planes/events/relay/management-methods.ts'
 
 export interface ManagedNode {
   readonly sync: ServerControl
   readonly acl: AccessControl
   readonly identityControl: IdentityControl
   readonly audit: Pick<AuditLog, 'add' | 'list'>
+  /** Those of NIP-86: what is banned and what the relay says of itself. */
+  readonly relayMethods: ManagementMethods
   status(): Promise<{ readonly events: { readonly count: number } }>
 }
 
-export type Params = Readonly<Record<string, unknown>>
+type Params = Readonly<Record<string, unknown>>
+
+export interface ManagementRequest {
+  readonly method: string
+  /** Named, or for the methods of NIP-86 in order. */
+  readonly params: Params | readonly unknown[]
+}
 
 /** What a method answers: a value, or the error code of Parrhesia with its HTTP status. */
 export type ManagementResult =
   | { readonly ok: true; readonly result: unknown }
   | { readonly ok: false; readonly error: string; readonly status: 400 | 404; readonly details?: unknown }
 
-export type ManagementMethod = (node: ManagedNode, params: Params) => Promise<ManagementResult>
+type ManagementMethod = (node: ManagedNode, params: Params) => Promise<ManagementResult>
 
 const done = (result: unknown): ManagementResult => ({ ok: true, result: result ?? null })
 
@@ -34,7 +43,7 @@ function answered(result: Result<unknown>): ManagementResult {
 const idOf = ({ id }: Params): string => id as string
 
 /** Parrhesia's management methods by name (spec events §2.17), and what each does here. */
-export const managementMethods: Readonly<Record<string, ManagementMethod>> = {
+const ownMethods: Readonly<Record<string, ManagementMethod>> = {
   sync_put_server: async ({ sync }, params) => answered(await sync.putServer(params)),
   sync_remove_server: async ({ sync }, params) => answered(await sync.removeServer(idOf(params))),
   sync_get_server: async ({ sync }, params) => answered(await sync.getServer(idOf(params))),
@@ -69,7 +78,25 @@ export const managementMethods: Readonly<Record<string, ManagementMethod>> = {
     const records = await audit.list(most, before)
     return done(records.map(({ at, ...record }) => ({ ...record, at: new Date(at).toISOString() })))
   },
-  supportedmethods: async () => done(Object.keys(managementMethods).sort()),
+  supportedmethods: async ({ relayMethods }) =>
+    done([...new Set([...Object.keys(ownMethods), ...relayMethods.keys()])].sort()),
+}
+
+/** Runs one method. What it throws on purpose is about its parameters. */
+export async function callMethod(
+  node: ManagedNode,
+  { method, params }: ManagementRequest,
+): Promise<ManagementResult> {
+  if (Object.hasOwn(ownMethods, method)) {
+    if (Array.isArray(params)) return { ok: false, error: 'invalid-payload', status: 400 }
+    return ownMethods[method]!(node, params as Params)
+  }
+  const known = node.relayMethods.get(method)
+  if (known === undefined) return { ok: false, error: 'unsupported-method', status: 400 }
+  const checked = known.params.safeParse(Array.isArray(params) ? params : Object.values(params))
+  if (checked.success) return done(await known.run(checked.data))
+  const details = checked.error.issues.map(({ message }) => message)
+  return { ok: false, error: 'invalid-params', status: 400, details }
 }
 
 function isCount(value: unknown, most: number): value is number {

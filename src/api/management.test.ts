@@ -134,6 +134,15 @@ describe('POST /management', () => {
     })
   })
 
+  test('the moderation methods of NIP-86 are there too, with their parameters in order', async () => {
+    await using m = await managed()
+    assert.equal((await m.call('banpubkey', [hex, 'spam'])).body.result, true)
+    assert.deepEqual((await m.call('listbannedpubkeys', [])).body.result, [{ pubkey: hex, reason: 'spam' }])
+    assert.equal((await m.call('banpubkey', ['nobody'])).body.error, 'invalid-params')
+    assert.equal((await m.call('unbanpubkey', [hex])).body.ok, true)
+    assert.equal((await m.call('stats', [1])).body.error, 'invalid-payload')
+  })
+
   test('who is not on the list is refused, whatever the signature; without one, the code says so', async () => {
     await using m = await managed()
     const stranger = await m.call('sync_list_servers', {}, createSigner(generateSecretKey()))
@@ -149,7 +158,7 @@ describe('POST /management', () => {
 
   test('the payload has to be what it says, and signed', async () => {
     await using m = await managed()
-    for (const body of ['', '{', '[]', '{"params":{}}', '{"method":1}', '{"method":"stats","params":[]}']) {
+    for (const body of ['', '{', '[]', '{"params":{}}', '{"method":1}', '{"method":"stats","params":1}']) {
       const headers = { authorization: authorization({ url: m.url, signer: m.signer, body }) }
       assert.deepEqual(await m.post(body, headers), {
         status: 400,

@@ -12,6 +12,7 @@ import type { Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
 import type { ProfileStatus } from '../planes/events/proactive/profile-runner.ts'
 import type { ManagementCall } from '../planes/events/relay/management.ts'
+import { type ManagementMethods, managementMethods } from '../planes/events/relay/management-methods.ts'
 import type { Relay } from '../planes/events/relay/relay.ts'
 import type { Verifier } from '../planes/events/verifier.ts'
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
@@ -79,6 +80,8 @@ export class Node implements NodeControl {
   readonly httpAuth: HttpAuth
   /** Who may read and write what is protected. */
   readonly acl: AccessControl
+  /** The methods of NIP-86 by name. */
+  readonly relayMethods: ManagementMethods
   readonly #parts: NodeParts
   readonly #relays: RelayCommands<SqliteTx>
   readonly #resources: AsyncDisposableStack
@@ -105,6 +108,7 @@ export class Node implements NodeControl {
     const isAllowed = (pubkey: string) => admins.has(pubkey)
     this.httpAuth = new HttpAuth({ verifier, limits, clock: systemClock, isAllowed })
     this.acl = createAccessControl(policy.acl, limits)
+    this.relayMethods = managementMethods(store, policy.moderation)
     this.bulk = createBulk({ store, ingest, limits, readPolicy: policy.read })
     this.#parts = parts
     const directory = new ServerDirectory(parts.store, systemClock)

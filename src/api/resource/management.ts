@@ -4,7 +4,7 @@ import { signedRequest } from '../admin-app.ts'
 import type { Callers } from '../caller.ts'
 import { HttpError, toHttpError } from '../http-error.ts'
 import { parseJson } from '../json-body.ts'
-import { type ManagedNode, type ManagementResult, managementMethods } from '../management-methods.ts'
+import { callMethod, type ManagedNode, type ManagementResult } from '../management-methods.ts'
 
 export interface ManagementOptions {
   readonly node: ManagedNode
@@ -14,7 +14,7 @@ export interface ManagementOptions {
 
 const payload = z.strictObject({
   method: z.string().max(64),
-  params: z.record(z.string(), z.unknown()).default({}),
+  params: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]).default({}),
 })
 
 /**
@@ -30,20 +30,14 @@ export function addManagement(app: Hono, { node, callers, addressOf }: Managemen
       return reply(error.status, auth.error, error.retryAfterSeconds)
     }
     const call = payload.safeParse(parsed(request.body))
+    const result: ManagementResult = call.success
+      ? await callMethod(node, call.data).catch(refusal)
+      : { ok: false, error: 'invalid-payload', status: 400 }
     const { method, params } = call.success ? call.data : { method: 'invalid', params: {} }
-    const known = Object.hasOwn(managementMethods, method) ? managementMethods[method] : undefined
-    const result =
-      call.success && known !== undefined
-        ? await known(node, params).catch(refusal)
-        : ({
-            ok: false,
-            error: call.success ? 'unsupported-method' : 'invalid-payload',
-            status: 400,
-          } as const)
     await node.audit.add({
       actor: `nostr ${auth.pubkey}`,
       method,
-      params,
+      params: Array.isArray(params) ? { params } : params,
       result: result.ok ? 'ok' : result.error,
     })
     if (result.ok) return Response.json(result)
