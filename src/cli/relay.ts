@@ -2,14 +2,17 @@ import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { parseSchedule } from '../jobs/schedule.ts'
 import type { Direction } from '../kernel/link.ts'
+import type { NodeControl } from '../node/control.ts'
 import type { ServerEntry } from '../node/sync/server-directory.ts'
+import type { Server, SyncState } from '../node/sync-control.ts'
 import type { Filter } from '../planes/events/filter.ts'
-import { openControl } from './open-control.ts'
+import { isRunning, openControl } from './open-control.ts'
 import { type CommonOptions, command, directionOption, filterFrom } from './options.ts'
 import { relayActions } from './relay-actions.ts'
 import { relayImportCommand } from './relay-import.ts'
 import { relayImportRouterCommand } from './relay-import-router.ts'
-import { relayLines } from './relay-lines.ts'
+import { type ReportOptions, relayReport, relayRow } from './relay-report.ts'
+import { settled } from './settled.ts'
 import type { Terminal } from './terminal.ts'
 
 interface DefinitionOptions extends CommonOptions {
@@ -29,16 +32,18 @@ interface DefinitionOptions extends CommonOptions {
 }
 
 export function relayCommand(terminal: Terminal): Command {
+  const said = async (node: NodeControl, which: string, entry: ServerEntry) => {
+    const lines = await relayTexts(node, which, relayReport)
+    await terminal.result(entry, () => lines.join('\n'))
+  }
   const relay = new Command('relay').alias('peer').description('the relays this node keeps in step with')
-  const show = (entries: readonly ServerEntry[]) =>
-    entries.flatMap((entry) => relayLines(entry, Date.now())).join('\n')
-
   relay.addCommand(
     command('list', 'all configured relays', terminal).action(async (options: CommonOptions) => {
       await using node = await openControl(options)
       const entries = await node.relays()
+      const rows = await relayTexts(node, undefined, (...relay) => [relayRow(...relay)])
       await terminal.result(entries, () =>
-        entries.length === 0 ? 'No relays yet; add one with "syncline relay add".' : show(entries),
+        rows.length === 0 ? 'No relays yet; add one with "syncline relay add".' : rows.join('\n'),
       )
     }),
   )
@@ -48,7 +53,7 @@ export function relayCommand(terminal: Terminal): Command {
       .action(async (url: string, options: CommonOptions) => {
         await using node = await openControl(options)
         const entry = await node.relay(url)
-        await terminal.result(entry, () => show([entry]))
+        await said(node, url, entry)
       }),
   )
   relay.addCommand(
@@ -56,7 +61,7 @@ export function relayCommand(terminal: Terminal): Command {
       async (url: string, options: DefinitionOptions) => {
         await using node = await openControl(options)
         const entry = await node.addRelay(definitionFrom(url, options))
-        await terminal.result(entry, () => show([entry]))
+        await said(node, url, entry)
       },
     ),
   )
@@ -65,7 +70,7 @@ export function relayCommand(terminal: Terminal): Command {
       async (url: string, options: DefinitionOptions) => {
         await using node = await openControl(options)
         const entry = await node.setRelay(definitionFrom(url, options))
-        await terminal.result(entry, () => show([entry]))
+        await said(node, url, entry)
       },
     ),
   )
@@ -82,6 +87,25 @@ export function relayCommand(terminal: Terminal): Command {
   relay.addCommand(relayImportCommand(terminal))
   relay.addCommand(relayImportRouterCommand(terminal))
   return relay
+}
+
+/** What `text` says of the relays; all of them when none is named. */
+async function relayTexts(
+  node: NodeControl,
+  which: string | undefined,
+  text: (server: Server, states: readonly SyncState[], options: ReportOptions) => string[],
+): Promise<string[]> {
+  const servers =
+    which === undefined ? settled(await node.sync.listServers()) : [settled(await node.sync.getRelay(which))]
+  const states = await node.sync.states(which)
+  const options = { now: Date.now(), running: isRunning(node) }
+  return servers.flatMap((server) =>
+    text(
+      server,
+      states.filter(({ relay_id }) => relay_id === server.id),
+      options,
+    ),
+  )
 }
 
 function definition(add: Command): Command {
