@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, describe, it } from 'node:test'
 import type { BundleTransaction } from '../../src/planes/rows/server/index.ts'
-import { RowsError, ScopeManager } from '../../src/planes/rows/server/index.ts'
+import { createSyncService, RowsError, ScopeManager } from '../../src/planes/rows/server/index.ts'
 import { postgresServer } from '../helpers/postgres-server.ts'
 import {
   connected,
@@ -11,6 +11,7 @@ import {
   push,
   type RowsServer,
   rowsServer,
+  stage,
 } from '../helpers/rows-server.ts'
 
 const postgres = postgresServer()
@@ -214,7 +215,7 @@ describe('capture', () => {
 
   it('R-12 rows stand in the order of their upload, for each operation and for mixtures', async () => {
     const { device } = await fresh()
-    const ids = Array.from({ length: 40 }, () => randomUUID())
+    const ids = Array.from({ length: 80 }, () => randomUUID())
     const inserts = ids.map((key) => ({ table: 'users', key, payload: user('a') }))
     expectOk(await push(device, 1, inserts))
     assert.deepEqual(
@@ -263,6 +264,62 @@ describe('capture', () => {
     assert.deepEqual(
       (await rowsOf(device, 4)).map((row) => row.id),
       rest,
+    )
+  })
+
+  it('R-12 a table with triggers of the host is captured row by row: their effects come in between', async () => {
+    await using own = await rowsServer(postgres)
+    await own.database.pool.query(`
+      create function business.note_user() returns trigger language plpgsql as $$ begin
+        insert into business.notes (id, title) values (new.id::text, new.id::text); return null; end $$;
+      create trigger note_user after insert on business.users for each row execute function business.note_user()`)
+    const again = createSyncService({ pool: own.database.pool, config: own.service.settings })
+    await again.bootstrap()
+    const actor = { userId: 'ann', sourceId: 'a' }
+    await again.connect(actor, { has_local_pending_rows: false })
+    const keys = Array.from({ length: 40 }, () => randomUUID())
+    const created = await again.createPushSession(actor, { source_bundle_id: 1, planned_row_count: 40 })
+    assert.equal(created.status, 'staging')
+    const rows = keys.map((id) => ({
+      schema: 'business',
+      table: 'users',
+      key: { id },
+      op: 'INSERT' as const,
+      base_row_version: 0,
+      payload: { id, ...user('x') },
+    }))
+    const pushId = created.status === 'staging' ? created.push_id : ''
+    await again.uploadPushChunk(actor, pushId, { start_row_ordinal: 0, rows })
+    await again.commitPushSession(actor, pushId)
+    const { rows: bundle } = await again.committedBundleRows(actor, 1, undefined, 0)
+    assert.equal(bundle.length, 80)
+    // Each row's own effect stands before what its trigger did; the rows are in their order.
+    for (const table of ['users', 'notes'])
+      assert.deepEqual(
+        bundle.filter((row) => row.table === table).map((row) => row.key.id),
+        keys,
+      )
+  })
+
+  it('R-12 a push that went through another process is applied alike', async () => {
+    const { device, userId } = await fresh()
+    const other = createSyncService({ pool: server.database.pool, config: server.service.settings })
+    await other.bootstrap()
+    const ids = Array.from({ length: 50 }, () => randomUUID())
+    const id = await stage(
+      device,
+      1,
+      ids.map((key, i) => ({
+        table: 'notes',
+        key,
+        payload: i % 10 === 0 ? { title: key } : { title: key, amount: i },
+      })),
+      { chunkRows: 7 },
+    )
+    await other.commitPushSession({ userId, sourceId: 'device' }, id)
+    assert.deepEqual(
+      (await rowsOf(device, 1)).map((row) => row.id),
+      ids,
     )
   })
 

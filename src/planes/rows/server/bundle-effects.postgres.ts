@@ -5,7 +5,7 @@ import { isJsonObject, type JsonValue } from '../wire/json-value.ts'
 import { type OperationCode, operationCode } from '../wire/operation.ts'
 import type { BundleWriter } from './bundle.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
-import type { SyncTable } from './sync-table.ts'
+import type { SyncTable, SyncTables } from './sync-table.ts'
 
 /** What a transaction did to one row in the end. */
 export interface RowEffect {
@@ -45,30 +45,41 @@ from stage s join sync.bundle_capture_stage p using (capture_ordinal)
 where s.is_last and not (s.op_code = ${operationCode.DELETE} and s.first_op = ${operationCode.INSERT})
 order by s.position`
 
-/** In batches, by a cursor: a bundle may be larger than memory. */
+interface EffectRow {
+  readonly table_id: number
+  readonly key_hex: string
+  readonly key: string
+  readonly op_code: OperationCode
+  readonly payload: string | null
+}
+
+/** In batches: a bundle may be larger than memory. One that is not needs no cursor. */
 export async function* readEffects(
   tx: PoolClient,
   { tables }: ServiceContext,
   { userPk }: BundleWriter,
+  expectedRows: number,
 ): AsyncGenerator<readonly RowEffect[]> {
+  if (expectedRows <= rowsPerFetch) {
+    const { rows } = await tx.query<EffectRow>(`${effects} limit ${rowsPerFetch + 1}`, [userPk])
+    if (rows.length <= rowsPerFetch) {
+      if (rows.length > 0) yield rows.map((row) => effectOf(tables, row))
+      return
+    }
+  }
   await tx.query(`declare bundle_effects no scroll cursor for ${effects}`, [userPk])
   for (;;) {
-    const { rows } = await tx.query<{
-      table_id: number
-      key_hex: string
-      key: string
-      op_code: OperationCode
-      payload: string | null
-    }>(`fetch ${rowsPerFetch} from bundle_effects`)
-    if (rows.length > 0)
-      yield rows.map((row) => {
-        const table = tables.byId(row.table_id)
-        const payload = row.payload === null ? null : payloadText(table, row.payload)
-        return { table, key: row.key, keyHex: row.key_hex, opCode: row.op_code, payload }
-      })
-    if (rows.length < rowsPerFetch) break
+    const batch = await tx.query<EffectRow>(`fetch ${rowsPerFetch} from bundle_effects`)
+    if (batch.rows.length > 0) yield batch.rows.map((row) => effectOf(tables, row))
+    if (batch.rows.length < rowsPerFetch) break
   }
   await tx.query('close bundle_effects')
+}
+
+function effectOf(tables: SyncTables, row: EffectRow): RowEffect {
+  const table = tables.byId(row.table_id)
+  const payload = row.payload === null ? null : payloadText(table, row.payload)
+  return { table, key: row.key, keyHex: row.key_hex, opCode: row.op_code, payload }
 }
 
 /** From PostgreSQL's jsonb text, where bytea is hex. */

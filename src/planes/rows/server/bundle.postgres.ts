@@ -19,10 +19,9 @@ export interface BundleWriter {
 
 /**
  * From here on the transaction may write to registered tables, for this user, and what it does is captured (§3.5).
- * Constraints that can be are checked at the end. Throws if the transaction already writes for somebody else.
+ * Constraints that can be are checked at the end.
  */
 export async function beginBundle(tx: Queryable, writer: BundleWriter): Promise<void> {
-  await checkContext(tx, writer)
   const settings = contextOf(writer)
   await tx.query(
     `select ${settings.map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, true)`).join(', ')}`,
@@ -31,7 +30,7 @@ export async function beginBundle(tx: Queryable, writer: BundleWriter): Promise<
   await tx.query('set constraints all deferred')
 }
 
-/** Throws if the transaction writes for somebody else. */
+/** Throws if the transaction writes for somebody else by now: what was captured would be another user's. */
 export async function checkContext(tx: Queryable, writer: BundleWriter): Promise<void> {
   const settings = contextOf(writer)
   const { rows } = await tx.query<{ clash: boolean }>(
@@ -65,8 +64,9 @@ export async function finishBundle(
   tx: PoolClient,
   context: ServiceContext,
   writer: BundleWriter,
+  expectedRows = 0,
 ): Promise<CommittedPush | undefined> {
-  const committed = await writeBundle(tx, context, writer, readEffects(tx, context, writer))
+  const committed = await writeBundle(tx, context, writer, readEffects(tx, context, writer, expectedRows))
   await tx.query('delete from sync.bundle_capture_stage where txid = txid_current() and user_pk = $1', [
     writer.userPk,
   ])

@@ -1,22 +1,16 @@
 import type { PoolClient } from 'pg'
 import { type OperationCode, operationCode } from '../wire/operation.ts'
 import type { Actor } from './actor.ts'
-import { scopeColumn } from './capture.postgres.ts'
+import type { ApplyRun } from './apply-plans.ts'
+import { scopeColumn, setBasedRun } from './capture.postgres.ts'
 import type { PushSession } from './push-session.postgres.ts'
 import { quoteLiteral, quoteName } from './quote.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
 import type { SyncTable } from './sync-table.ts'
 import type { Queryable } from './transaction.postgres.ts'
 
-/** Consecutive rows of a push with the same table, operation and columns. */
-export interface ApplyBatch {
+export interface ApplyBatch extends Omit<ApplyRun, 'tableId'> {
   readonly table: SyncTable
-  readonly opCode: OperationCode
-  /** Of the payload, with the key column; generated ones are never staged. */
-  readonly columns: readonly string[]
-  /** Ordinals of the first and the last row. */
-  readonly first: number
-  readonly last: number
 }
 
 /** Applies the staged rows in the order of their upload, and has the deferred constraints checked. */
@@ -31,11 +25,17 @@ export async function applyPush(
   await tx.query('set constraints all immediate')
 }
 
+/** Generated columns are not among those of a batch: they are never staged. */
 export async function applyBatches(
   tx: Queryable,
-  { tables }: ServiceContext,
-  { pushId }: PushSession,
+  { tables, applyPlans }: ServiceContext,
+  { pushId, plannedRows }: PushSession,
 ): Promise<readonly ApplyBatch[]> {
+  const runs = applyPlans.whole(pushId, plannedRows) ?? (await readRuns(tx, pushId))
+  return runs.map(({ tableId, ...run }) => ({ ...run, table: tables.byId(tableId) }))
+}
+
+async function readRuns(tx: Queryable, pushId: string): Promise<readonly ApplyRun[]> {
   const { rows } = await tx.query<{
     table_id: number
     op_code: OperationCode
@@ -58,7 +58,7 @@ export async function applyBatches(
     [pushId],
   )
   return rows.map((row) => ({
-    table: tables.byId(row.table_id),
+    tableId: row.table_id,
     opCode: row.op_code,
     columns: row.columns === null ? [] : (JSON.parse(row.columns) as string[]),
     first: Number(row.first),
@@ -66,20 +66,32 @@ export async function applyBatches(
   }))
 }
 
-/** Applies the rows of a batch up to its `last`; a caller may have shortened it. */
+/** From so many rows on it pays to apply them as one set. */
+const setBasedFrom = 32
+
+/** Applies the rows of a batch; a caller may have narrowed it. */
 export async function applyBatch(
   tx: Queryable,
   { userId }: Actor,
   { pushId }: PushSession,
   batch: ApplyBatch,
 ): Promise<void> {
-  if (batch.opCode === operationCode.INSERT) await insertRows(tx, userId, pushId, batch)
-  else
-    await tx.query(
-      batch.opCode === operationCode.UPDATE
-        ? updateRows(userId, pushId, batch)
-        : deleteRows(userId, pushId, batch),
-    )
+  const { table, opCode, first, last } = batch
+  if (opCode === operationCode.DELETE) {
+    await tx.query(deleteRows(userId, pushId, batch))
+    return
+  }
+  // The effects of a host's triggers belong between those of the rows, so there each row is captured by itself.
+  const asSet = last - first + 1 >= setBasedFrom && !table.hostTriggers
+  if (asSet) await markRun(tx, `${pushId},${first},${last}`)
+  if (opCode === operationCode.INSERT) await insertRows(tx, userId, pushId, batch)
+  else if (asSet) await updateSet(tx, userId, pushId, batch)
+  else await tx.query(updateRows(userId, pushId, batch))
+  if (asSet) await markRun(tx, '')
+}
+
+async function markRun(tx: Queryable, run: string): Promise<void> {
+  await tx.query(`select set_config('${setBasedRun}', $1, true)`, [run])
 }
 
 async function insertRows(tx: Queryable, userId: string, pushId: string, batch: ApplyBatch): Promise<void> {
@@ -94,18 +106,37 @@ async function insertRows(tx: Queryable, userId: string, pushId: string, batch: 
   )
 }
 
-/**
- * UPDATE and DELETE have no order of their own: a joined statement would touch the rows in the order of some plan, and that
- * order would be the bundle's. The loop runs within the server and keeps to that of the upload.
- */
-function updateRows(userId: string, pushId: string, { table, columns, first, last }: ApplyBatch): string {
+async function updateSet(tx: Queryable, userId: string, pushId: string, batch: ApplyBatch): Promise<void> {
+  const { table, first, last } = batch
   const key = quoteName(table.keyColumn)
-  const others = columns.filter((column) => column !== table.keyColumn).map(quoteName)
-  // A payload with nothing but the key still touches the row, as it does upstream.
-  const set = (others.length === 0 ? [key] : others).map((column) => `${column} = s.${column}`)
+  await tx.query(
+    `update ${table.quoted} t set ${assignments(batch)}
+     from (select r.* from sync.push_session_rows p, json_populate_record(null::${table.quoted}, p.payload_apply) r
+       where p.push_id = $2 and p.row_ordinal between $3 and $4 offset 0) s
+     where t.${scopeColumn} = $1 and t.${key} = s.${key}`,
+    [userId, pushId, first, last],
+  )
+}
+
+/** A payload with nothing but the key still touches the row, as it does upstream. */
+function assignments({ table, columns }: ApplyBatch): string {
+  const others = columns.filter((column) => column !== table.keyColumn)
+  return (others.length === 0 ? [table.keyColumn] : others)
+    .map(quoteName)
+    .map((column) => `${column} = s.${column}`)
+    .join(', ')
+}
+
+/**
+ * Row by row, UPDATE and DELETE have an order, and what they set off comes in between: a joined statement would touch the
+ * rows in the order of some plan. The loop runs within the server and keeps to the order of the upload.
+ */
+function updateRows(userId: string, pushId: string, batch: ApplyBatch): string {
+  const { table, first, last } = batch
+  const key = quoteName(table.keyColumn)
   return loop(
     `select r.* from (${staged(pushId, first, last)}) p, json_populate_record(null::${table.quoted}, p.payload_apply) r`,
-    `update ${table.quoted} t set ${set.join(', ')} where t.${scopeColumn} = ${quoteLiteral(userId)} and t.${key} = s.${key};`,
+    `update ${table.quoted} t set ${assignments(batch)} where t.${scopeColumn} = ${quoteLiteral(userId)} and t.${key} = s.${key};`,
   )
 }
 

@@ -1,6 +1,7 @@
 import type { PushChunkRequest, PushChunkResponse } from '../wire/push.ts'
 import { rowIdentity } from '../wire/sync-key.ts'
 import type { Actor } from './actor.ts'
+import { runsOf } from './apply-plans.ts'
 import { copyRows } from './copy-rows.postgres.ts'
 import { lockPushSession, pushTransaction } from './push-session.postgres.ts'
 import { RowsError } from './rows-error.ts'
@@ -24,7 +25,7 @@ export async function uploadPushChunk(
 ): Promise<PushChunkResponse> {
   const { start_row_ordinal: start } = request
   const staged = checkChunk(context, request)
-  return transact(context.pool, pushTransaction(context), async (tx) => {
+  const answer = await transact(context.pool, pushTransaction(context), async (tx) => {
     const scope = await lockScope(tx, actor.userId)
     const session = await lockPushSession(tx, actor, pushId)
     if (start !== session.nextOrdinal)
@@ -48,6 +49,8 @@ export async function uploadPushChunk(
     )
     return { push_id: session.pushId, next_expected_row_ordinal: next }
   })
+  context.applyPlans.extend(answer.push_id, runsOf(start, staged))
+  return answer
 }
 
 function checkChunk(

@@ -22,7 +22,11 @@ export async function commitPushSession(
   pushId: string,
 ): Promise<CommittedPush> {
   try {
-    return await transact(context.pool, pushTransaction(context), (tx) => commit(tx, context, actor, pushId))
+    const committed = await transact(context.pool, pushTransaction(context), (tx) =>
+      commit(tx, context, actor, pushId),
+    )
+    context.applyPlans.forget(pushId)
+    return committed
   } catch (error) {
     if (!isRejection(error)) throw error
     throw await explainRejection(context, actor, pushId, error)
@@ -57,7 +61,7 @@ async function commit(
     'push_commit',
     'finish',
     (found) => found?.row_count ?? 0,
-    () => finishBundle(tx, context, bundle),
+    () => finishBundle(tx, context, bundle, session.plannedRows),
   )
   if (committed === undefined) throw invalid('the push changed nothing on the server')
   await activateSource(tx, scope, sourceId, sourceBundleId)
@@ -70,16 +74,17 @@ async function commit(
 async function checkStaging(tx: Queryable, { pushId, plannedRows, nextOrdinal }: PushSession): Promise<void> {
   if (nextOrdinal !== plannedRows)
     throw invalid(`the push was announced with ${plannedRows} rows, ${nextOrdinal} were uploaded`)
-  const { rows } = await tx.query<{ rows: string; targets: string; first: string; last: string }>(
-    `select count(*)::text as rows, count(distinct (table_id, key_bytes))::text as targets,
-       min(row_ordinal)::text as first, max(row_ordinal)::text as last
+  const { rows } = await tx.query<{ rows: string; first: string; last: string; twice: boolean }>(
+    `select count(*)::text as rows, min(row_ordinal)::text as first, max(row_ordinal)::text as last,
+       exists (select from sync.push_session_rows where push_id = $1
+         group by table_id, key_bytes having count(*) > 1) as twice
      from sync.push_session_rows where push_id = $1`,
     [pushId],
   )
-  const { rows: count, targets, first, last } = rows[0]!
+  const { rows: count, first, last, twice } = rows[0]!
   if (Number(count) !== plannedRows || Number(first) !== 0 || Number(last) !== plannedRows - 1)
     throw invalid('the uploaded rows are not complete')
-  if (targets !== count) throw invalid('the push holds a row twice')
+  if (twice) throw invalid('the push holds a row twice')
 }
 
 function invalid(message: string): RowsError {

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import type { Clock } from '../../../kernel/clock.ts'
 import type { Logger } from '../../../kernel/logger.ts'
+import type { ApplyPlans } from './apply-plans.ts'
 import type { ChangeHub } from './change-hub.ts'
 import type { ServiceSettings } from './service-config.ts'
 import type { StageTimer } from './stage-metrics.ts'
@@ -14,6 +15,7 @@ export interface ServiceContext {
   readonly tables: SyncTables
   readonly users: UserQueue
   readonly hub: ChangeHub
+  readonly applyPlans: ApplyPlans
   readonly clock: Clock
   readonly logger: Logger
   readonly stages: StageTimer

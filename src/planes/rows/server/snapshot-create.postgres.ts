@@ -75,6 +75,8 @@ async function copyTables(
   { userPk }: Scope,
   snapshotId: string,
 ): Promise<{ readonly rows: number; readonly bytes: number }> {
+  // Without statistics, as after a first upload, the planner expects one row and would join by nested loops: n² of them.
+  await tx.query('set local enable_nestloop = off')
   let [rows, bytes] = [0, 0]
   for (const table of tables.ordered) {
     const known = await countRows(tx, table, userId, userPk)

@@ -21,6 +21,7 @@ import {
 } from '../wire/snapshot.ts'
 import type { StatusResponse } from '../wire/status.ts'
 import { type Actor, checkActor } from './actor.ts'
+import { ApplyPlans } from './apply-plans.ts'
 import { bootstrap } from './bootstrap.postgres.ts'
 import { capabilitiesOf, featuresOf } from './capabilities.ts'
 import { ChangeHub, type ChangeSubscription } from './change-hub.ts'
@@ -124,6 +125,7 @@ export class SyncService {
       tables,
       users: this.#users,
       hub: this.hub,
+      applyPlans: new ApplyPlans(),
       clock: this.#clock,
       logger: this.logger,
       stages: this.#stages,

@@ -17,6 +17,8 @@ export interface StagedRow {
   readonly baseVersion: number
   /** JSON text in the form PostgreSQL reads; null for DELETE. */
   readonly payload: string | null
+  /** The members of the payload. */
+  readonly columns: readonly string[]
 }
 
 export interface UploadRules {
@@ -50,10 +52,10 @@ export function stageRow(rules: UploadRules, row: PushRow, ordinal: number): Sta
   }
   if (row.op === 'DELETE') {
     if (row.payload !== undefined) throw invalid(ordinal, 'a deleted row has no payload')
-    return { ...staged, payload: null }
+    return { ...staged, payload: null, columns: [] }
   }
   if (row.payload === undefined) throw invalid(ordinal, `${row.op} needs a payload`)
-  return { ...staged, payload: stagePayload(rules, table, key, row.payload, ordinal) }
+  return { ...staged, ...stagePayload(rules, table, key, row.payload, ordinal) }
 }
 
 function stagePayload(
@@ -62,7 +64,7 @@ function stagePayload(
   key: string,
   payload: JsonObject,
   ordinal: number,
-): string {
+): Pick<StagedRow, 'payload' | 'columns'> {
   const staged: Record<string, JsonValue> = { [table.keyColumn]: key }
   const seen = new Set<string>()
   for (const [member, value] of Object.entries(payload)) {
@@ -81,7 +83,7 @@ function stagePayload(
   try {
     const text = exactCanonicalJson(staged)
     if (text.includes('\\u0000')) checkNoZero(staged, ordinal)
-    return text
+    return { payload: text, columns: Object.keys(staged).sort() }
   } catch (error) {
     throw error instanceof CanonicalJsonError ? invalid(ordinal, error.message) : error
   }
