@@ -1,15 +1,16 @@
 import { type Entry, storeHeight } from '../entry/entry.ts'
 import type { DatabaseId, EntryId } from '../entry/entry-id.ts'
 import type { DocumentBatch, DocumentView } from '../storage/document-storage.ts'
+import { RecentMap } from '../storage/recent-map.ts'
 import { nodeOf, storeDag, treeDag } from './dag.ts'
 import { Lineage, type StoreHead } from './lineage.ts'
 import { maximal } from './walk.ts'
 
-const maxCached = 20_000
+const maxCached = 10_000
 
 /** The lineages of verified entries, those lately used kept in memory. They are a function of content: never stale. */
 export class Lineages {
-  readonly #byId = new Map<EntryId, Lineage>()
+  readonly #byId = new RecentMap<EntryId, Lineage>(maxCached)
 
   /** Of all ancestors of `parents`, themselves included; the parents must be verified. */
   at(view: DocumentView, database: DatabaseId, parents: readonly EntryId[]): Lineage {
@@ -24,7 +25,7 @@ export class Lineages {
   record(batch: DocumentBatch, id: EntryId, entry: Entry, parents: Lineage): void {
     const lineage = extend(parents, id, entry)
     if (lineage.stored) batch.saveLineage(id, lineage.encode())
-    this.#keep(id, lineage)
+    this.#byId.set(id, lineage)
   }
 
   /** Down to the nearest ancestors whose lineage is known, then up again. Iterative: histories are deep. */
@@ -61,30 +62,19 @@ export class Lineages {
         sealed.entry,
       )
       found.set(at, lineage)
-      this.#keep(at, lineage)
+      this.#byId.set(at, lineage)
     }
     return found.get(id)!
   }
 
   #recall(view: DocumentView, id: EntryId): Lineage | undefined {
     const cached = this.#byId.get(id)
-    if (cached !== undefined) {
-      this.#byId.delete(id)
-      this.#byId.set(id, cached)
-      return cached
-    }
+    if (cached !== undefined) return cached
     const stored = view.lineage(id)
     if (stored === undefined) return undefined
     const lineage = Lineage.decode(stored)
-    this.#keep(id, lineage)
-    return lineage
-  }
-
-  #keep(id: EntryId, lineage: Lineage): void {
     this.#byId.set(id, lineage)
-    if (this.#byId.size <= maxCached) return
-    const oldest = this.#byId.keys().next().value
-    if (oldest !== undefined) this.#byId.delete(oldest)
+    return lineage
   }
 }
 

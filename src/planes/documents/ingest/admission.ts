@@ -64,6 +64,7 @@ export class Admission {
     })
     for (const { index, signed } of order) outcomes[index] = this.#place(signed, only)
     this.#forgetFailed()
+    this.#batch.flush()
     return { outcomes, released: this.#released, failed: this.#failed, advances: this.#advances() }
   }
 
@@ -119,6 +120,7 @@ export class Admission {
   recheck(database: DatabaseId): IngestResult {
     for (const { id } of this.#batch.listByStatus(database, 'unverified')) this.#settle([id])
     this.#forgetFailed()
+    this.#batch.flush()
     return { outcomes: [], released: this.#released, failed: this.#failed, advances: this.#advances() }
   }
 

@@ -6,6 +6,7 @@ import { type DatabaseId, type EntryId, sortedIds } from '../entry/entry-id.ts'
 import { type Dag, type DagNode, storeDag } from '../history/dag.ts'
 import { Descent } from '../history/walk.ts'
 import type { DocumentBatch, DocumentView } from '../storage/document-storage.ts'
+import { type CachedState, StateCache } from './state-cache.ts'
 import type { StateType } from './store-type.ts'
 import { VoidFilter } from './void-filter.ts'
 
@@ -15,17 +16,6 @@ export interface StorePoint {
   readonly store: string
   readonly tips: readonly EntryId[]
   readonly settingsTips: readonly EntryId[]
-}
-
-interface CachedState {
-  readonly value: unknown
-  /** Whoever continues this state may change in place what this owner made. */
-  readonly owner: Owner
-  readonly tips: readonly EntryId[]
-  readonly count: number
-  /** Of the payloads folded into it: about what it takes. */
-  readonly bytes: number
-  readers: number
 }
 
 /** A state that does not change while it is held. Dispose it: while it is held, going on from it costs a copy. */
@@ -48,6 +38,8 @@ const savedStates = 3
 const worthSaving = 512
 /** Pending entries of a cut that may be looked up as a state. */
 const maxCut = 32
+/** Unreadable payloads that are remembered to be counted. */
+const maxUnreadable = 10_000
 /** Nodes between two offers to let others work. */
 const stepNodes = 64
 
@@ -57,11 +49,10 @@ const stepNodes = 64
  */
 export class StoreStates {
   readonly #auth: AuthStates
-  readonly #cached = new Map<string, CachedState>()
+  readonly #cached = new StateCache(maxBytes)
   readonly #saves = new Map<string, PendingSave>()
   /** Payloads that could not be read, by entry: they count for nothing, the same everywhere. */
   readonly #unreadable = new Set<string>()
-  #bytes = 0
 
   constructor(auth: AuthStates) {
     this.#auth = auth
@@ -112,7 +103,6 @@ export class StoreStates {
   clear(): void {
     this.#cached.clear()
     this.#saves.clear()
-    this.#bytes = 0
   }
 
   *#steps<State>(
@@ -122,15 +112,15 @@ export class StoreStates {
   ): Generator<void, StateLease<State>> {
     const settings = this.#auth.at(view, point.database, point.settingsTips)
     const scope = `${point.database} ${point.store} ${type.name} ${settings.settled.key} `
-    const key = scope + sortedIds(point.tips).join()
-    const known = this.#cached.get(key)
-    if (known !== undefined) return this.#lease(key, known)
+    const whole = sortedIds(point.tips).join()
+    const known = this.#cached.get(scope, whole)
+    if (known !== undefined) return lease(known)
     const saved = new Map(
       view.states(point.database, point.store).map((state) => [sortedIds(state.tips).join(), state]),
     )
     const load = (cut: string): CachedState | undefined => {
-      const cached = this.#cached.get(scope + cut)
-      if (cached !== undefined) return this.#continue(scope + cut, cached)
+      const cached = this.#cached.get(scope, cut)
+      if (cached !== undefined) return this.#continue(scope, cut, cached)
       const state = saved.get(cut)
       const body = state && view.state(point.database, point.store, state.tips)
       const value = body && decodeState(type, settings.settled.key, body)
@@ -152,7 +142,7 @@ export class StoreStates {
     }
     const count = (base?.count ?? 0) + nodes.length
     const state: CachedState = { value, owner, tips: point.tips, count, bytes, readers: 0 }
-    this.#keep(key, state)
+    this.#cached.keep(scope, whole, state)
     const savedBefore = Math.max(0, ...saved.values().map((state) => state.count))
     if (count - savedBefore >= Math.max(worthSaving, savedBefore / 8)) {
       const { key: settledKey } = settings.settled
@@ -160,7 +150,7 @@ export class StoreStates {
       const { database, store, tips } = point
       this.#saves.set(`${database} ${store}`, { database, store, tips, count, body })
     }
-    return this.#lease(key, state)
+    return lease(state)
   }
 
   #apply<State>(type: StateType<State>, value: State, data: Uint8Array, owner: Owner, name: string): State {
@@ -168,42 +158,29 @@ export class StoreStates {
       return type.apply(value, data, owner)
     } catch (error) {
       if (!(error instanceof DocumentError)) throw error
-      this.#unreadable.add(name)
+      if (this.#unreadable.size < maxUnreadable) this.#unreadable.add(name)
       return value
     }
   }
 
   /** A state nobody reads is taken over and changed in place; one that is read, copied where it changes. */
-  #continue(key: string, cached: CachedState): CachedState {
+  #continue(scope: string, cut: string, cached: CachedState): CachedState {
     if (cached.readers > 0 || this.#saves.values().some(({ tips }) => tips === cached.tips))
       return { ...cached, owner: {}, readers: 0 }
-    this.#cached.delete(key)
-    this.#bytes -= cached.bytes
+    this.#cached.remove(scope, cut)
     return cached
   }
+}
 
-  #lease<State>(key: string, state: CachedState): StateLease<State> {
-    state.readers += 1
-    if (this.#cached.delete(key)) this.#cached.set(key, state)
-    let held = true
-    return {
-      value: state.value as State,
-      [Symbol.dispose]() {
-        if (held) state.readers -= 1
-        held = false
-      },
-    }
-  }
-
-  #keep(key: string, state: CachedState): void {
-    this.#bytes -= this.#cached.get(key)?.bytes ?? 0
-    this.#cached.set(key, state)
-    this.#bytes += state.bytes
-    for (const [oldest, { bytes }] of this.#cached) {
-      if (this.#bytes <= maxBytes || oldest === key) break
-      this.#cached.delete(oldest)
-      this.#bytes -= bytes
-    }
+function lease<State>(state: CachedState): StateLease<State> {
+  state.readers += 1
+  let held = true
+  return {
+    value: state.value as State,
+    [Symbol.dispose]() {
+      if (held) state.readers -= 1
+      held = false
+    },
   }
 }
 
@@ -218,7 +195,9 @@ function* descend(
   for (;;) {
     const { pending } = descent
     if (pending.length > 0 && pending.length <= maxCut) {
-      const base = load(sortedIds(pending.map(({ id }) => id)).join())
+      const [only] = pending
+      const cut = pending.length === 1 ? only!.id : sortedIds(pending.map(({ id }) => id)).join()
+      const base = load(cut)
       if (base !== undefined) return { base, nodes }
     }
     const node = descent.next()

@@ -23,6 +23,13 @@ interface EntryRow {
   readonly bytes: Uint8Array
 }
 
+interface MovedFrontier {
+  readonly stored: ReadonlySet<EntryId>
+  readonly tips: Set<EntryId>
+  /** Entries verified since. */
+  verified: number
+}
+
 /** One transaction's view of the documents in SQLite. In a read it can change nothing: the connection refuses. */
 export class SqliteDocumentBatch implements DocumentBatch {
   readonly #tx: SqliteTx
@@ -30,6 +37,10 @@ export class SqliteDocumentBatch implements DocumentBatch {
   readonly #limits: DocumentLimits
   /** Verified in this transaction: nobody else may see them yet. */
   readonly added = new Map<EntryId, SealedEntry>()
+  /** Numbers of databases, once they are known. */
+  readonly #dbs = new Map<DatabaseId, number>()
+  /** Frontiers this batch has moved and not written yet. */
+  readonly #moved = new Map<number, MovedFrontier>()
 
   constructor(tx: SqliteTx, cache: EntryCache, limits: DocumentLimits) {
     this.#tx = tx
@@ -38,6 +49,7 @@ export class SqliteDocumentBatch implements DocumentBatch {
   }
 
   databases(): readonly DatabaseId[] {
+    this.flush()
     const rows = this.#tx.prepare('SELECT id FROM document_databases WHERE verified > 0 ORDER BY id').all()
     return rows.map(({ id }) => entryIdOfDigest(id as Uint8Array))
   }
@@ -60,16 +72,18 @@ export class SqliteDocumentBatch implements DocumentBatch {
     const row = this.#row(id)
     if (row === undefined || row.status !== codes.verified) return undefined
     const sealed = this.#open(id, row.bytes)
-    this.#cache.set(sealed)
+    this.#cache.set(id, sealed)
     return sealed
   }
 
   tips(database: DatabaseId): readonly EntryId[] {
-    const sql = 'SELECT id FROM document_tips WHERE db = ? ORDER BY id'
-    return this.#ids(sql, this.#db(database))
+    const db = this.#db(database)
+    const moved = this.#moved.get(db)
+    return moved === undefined ? this.#storedTips(db) : sortedIds(moved.tips)
   }
 
   count(database: DatabaseId): number {
+    this.flush()
     const sql = 'SELECT verified FROM document_databases WHERE id = ?'
     return Number(this.#tx.prepare(sql).get(digestOf(database))?.verified ?? 0)
   }
@@ -141,7 +155,7 @@ export class SqliteDocumentBatch implements DocumentBatch {
     if (changes === 0) return
     if (status !== 'verified') return
     this.added.set(sealed.id, sealed)
-    this.#advance(db, digest, sealed)
+    this.#advance(db, sealed)
   }
 
   decide(id: EntryId, status: 'verified' | 'failed'): void {
@@ -151,7 +165,7 @@ export class SqliteDocumentBatch implements DocumentBatch {
     const row = this.#tx.prepare(sql).get(codes[status], digest) as EntryRow | undefined
     if (row === undefined) return
     this.#tx.prepare('DELETE FROM document_wants WHERE child = ?').run(digest)
-    if (status === 'verified') this.#advance(row.db, digest, this.#open(id, row.bytes))
+    if (status === 'verified') this.#advance(row.db, this.#open(id, row.bytes))
   }
 
   setWants(id: EntryId, wants: readonly Want[]): void {
@@ -209,12 +223,34 @@ export class SqliteDocumentBatch implements DocumentBatch {
     this.#tx.onRollback(work)
   }
 
+  /** Bound: it is handed on as a hook. */
+  readonly flush = (): void => {
+    for (const [db, { stored, tips, verified }] of this.#moved) {
+      const remove = this.#tx.prepare('DELETE FROM document_tips WHERE db = ? AND id = ?')
+      for (const id of stored) if (!tips.has(id)) remove.run(db, digestOf(id))
+      const insert = this.#tx.prepare('INSERT INTO document_tips (db, id) VALUES (?, ?)')
+      for (const id of tips) if (!stored.has(id)) insert.run(db, digestOf(id))
+      const sql = 'UPDATE document_databases SET verified = verified + ? WHERE db = ?'
+      this.#tx.prepare(sql).run(verified, db)
+    }
+    this.#moved.clear()
+  }
+
   /** A verified entry takes the place of its parents among the tips. It has no verified children yet. */
-  #advance(db: number, digest: Uint8Array, { entry }: SealedEntry): void {
-    const remove = this.#tx.prepare('DELETE FROM document_tips WHERE db = ? AND id = ?')
-    for (const parent of entry.parents) remove.run(db, digestOf(parent))
-    this.#tx.prepare('INSERT INTO document_tips (db, id) VALUES (?, ?)').run(db, digest)
-    this.#tx.prepare('UPDATE document_databases SET verified = verified + 1 WHERE db = ?').run(db)
+  #advance(db: number, { id, entry }: SealedEntry): void {
+    let moved = this.#moved.get(db)
+    if (moved === undefined) {
+      const stored = new Set(this.#storedTips(db))
+      moved = { stored, tips: new Set(stored), verified: 0 }
+      this.#moved.set(db, moved)
+    }
+    for (const parent of entry.parents) moved.tips.delete(parent)
+    moved.tips.add(id)
+    moved.verified += 1
+  }
+
+  #storedTips(db: number): EntryId[] {
+    return this.#ids('SELECT id FROM document_tips WHERE db = ? ORDER BY id', db)
   }
 
   #row(id: EntryId): EntryRow | undefined {
@@ -235,8 +271,12 @@ export class SqliteDocumentBatch implements DocumentBatch {
 
   /** 0 for a database nothing is known of: no row has it. */
   #db(database: DatabaseId): number {
+    const known = this.#dbs.get(database)
+    if (known !== undefined) return known
     const sql = 'SELECT db FROM document_databases WHERE id = ?'
-    return Number(this.#tx.prepare(sql).get(digestOf(database))?.db ?? 0)
+    const db = Number(this.#tx.prepare(sql).get(digestOf(database))?.db ?? 0)
+    if (db !== 0) this.#dbs.set(database, db)
+    return db
   }
 
   #makeDb(database: DatabaseId): number {

@@ -225,6 +225,8 @@ class MemoryBatch implements DocumentBatch {
     this.#set(this.#values, key, value)
   }
 
+  flush(): void {}
+
   afterCommit(work: () => void): void {
     this.#after.push(work)
   }

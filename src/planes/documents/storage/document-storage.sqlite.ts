@@ -4,7 +4,7 @@ import { type DocumentLimits, defaultDocumentLimits } from '../document-limits.t
 import { SqliteDocumentBatch } from './document-batch.sqlite.ts'
 import { documentMigrations } from './document-schema.sqlite.ts'
 import type { BatchOptions, DocumentBatch, DocumentStorage, DocumentView } from './document-storage.ts'
-import { EntryCache } from './entry-cache.ts'
+import { createEntryCache } from './entry-cache.ts'
 
 export interface SqliteDocumentStorageOptions {
   readonly store: Store<SqliteTx>
@@ -23,7 +23,7 @@ export async function createSqliteDocumentStorage(
 export class SqliteDocumentStorage implements DocumentStorage<SqliteTx> {
   readonly #store: Store<SqliteTx>
   readonly #limits: DocumentLimits
-  readonly #cache = new EntryCache()
+  readonly #cache = createEntryCache()
   readonly #batches = new WeakMap<SqliteTx, SqliteDocumentBatch>()
 
   constructor({ store, limits = defaultDocumentLimits }: SqliteDocumentStorageOptions) {
@@ -32,7 +32,12 @@ export class SqliteDocumentStorage implements DocumentStorage<SqliteTx> {
   }
 
   write<T>(work: (batch: DocumentBatch, tx: SqliteTx) => T | Promise<T>, options?: BatchOptions): Promise<T> {
-    return this.#store.transaction((tx) => work(this.batchIn(tx), tx), options)
+    return this.#store.transaction(async (tx) => {
+      const batch = this.batchIn(tx)
+      const result = await work(batch, tx)
+      batch.flush()
+      return result
+    }, options)
   }
 
   read<T>(work: (view: DocumentView) => T | Promise<T>): Promise<T> {
@@ -44,9 +49,10 @@ export class SqliteDocumentStorage implements DocumentStorage<SqliteTx> {
     if (batch !== undefined) return batch
     batch = new SqliteDocumentBatch(tx, this.#cache, this.#limits)
     this.#batches.set(tx, batch)
-    const added = batch.added
+    const { added, flush } = batch
+    tx.beforeCommit(batch, flush)
     tx.afterCommit(() => {
-      for (const sealed of added.values()) this.#cache.set(sealed)
+      for (const sealed of added.values()) this.#cache.set(sealed.id, sealed)
     })
     // What was read back inside it may have gone with it.
     tx.onRollback(() => this.#cache.clear())

@@ -98,6 +98,11 @@ export interface DocumentBatch extends DocumentView {
   clearStates(database?: DatabaseId): void
   /** `undefined` removes it. */
   setValue(key: string, value: string | undefined): void
+  /**
+   * Writes what the batch has put together so far. Whoever shares a transaction with others calls it when it is done;
+   * a commit does so too.
+   */
+  flush(): void
   /** Runs once the batch is durable. */
   afterCommit(work: () => void): void
   /** Runs when nothing of the batch was kept. */
