@@ -28,7 +28,7 @@ export function relayImportCommand(terminal: Terminal): Command {
         .default('strict'),
     )
     .action(async (file: string, options: ImportOptions) => {
-      const entries = parseServersFile(await readFile(file, 'utf8'))
+      const { entries } = parseServersFile(await readFile(file, 'utf8'))
       const { profile } = options
       const report: Report = { imported: [], refused: [] }
       await using node = await openControl(options)

@@ -120,6 +120,7 @@ export class Node implements NodeControl {
       clock: systemClock,
       selfUrls,
       started: () => this.#started,
+      epoch: parts.store.epoch,
       eventAt: (seq) => eventAt(this.events, seq),
       bulk: this.bulk,
     })

@@ -5,8 +5,10 @@ import type { Bulk } from '../planes/events/bulk/bulk.ts'
 import type {
   DefinitionErrorCode,
   DefinitionIssue,
+  DefinitionProfile,
   ServerDefinition,
 } from '../planes/events/definition/server-definition.ts'
+import type { SavedLink } from './sync/server-directory.ts'
 
 /**
  * Why a call of the control plane changed nothing:
@@ -241,6 +243,30 @@ export interface SyncNowOptions extends ControlOptions {
   readonly wait?: boolean | undefined
 }
 
+/** Version 3 of Parrhesia's file (spec events §2.11). */
+export interface ExportedServers {
+  readonly version: 3
+  /** Names the store whose progress `links` tells. */
+  readonly store: string
+  readonly servers: Readonly<Record<string, ServerDefinition>>
+  readonly runtime: Readonly<Record<string, ServerRuntime>>
+  readonly profiles: Readonly<Record<string, DefinitionProfile>>
+  readonly links: Readonly<Record<string, readonly SavedLink[]>>
+}
+
+export interface ImportServersOptions extends ControlOptions {
+  /** How strict a map is taken; a body is always taken as `open`, and an export as it was. Default `strict`. */
+  readonly profile?: DefinitionProfile | undefined
+}
+
+export interface ImportedServers {
+  readonly imported: readonly Server[]
+  /** By position in the file; `name` is the id or the URL, as far as there is one. */
+  readonly refused: readonly { readonly at: number; readonly name: string; readonly message: string }[]
+  /** How many came with their progress. */
+  readonly restored: number
+}
+
 /** What a link counted, for metrics: read when it is asked for, never kept up to date event by event. */
 export interface LinkMetrics {
   readonly peer: string
@@ -271,6 +297,16 @@ export interface ServerControl {
   serverStats(id: string, options?: ControlOptions): Promise<Result<ServerStats>>
   syncStats(options?: ControlOptions): Promise<Result<SyncStats>>
   syncHealth(options?: ControlOptions): Promise<Result<SyncHealth>>
+
+  /** All servers with their state and progress, as text that `importServers` reads: `JSON.stringify` it. */
+  exportServers(options?: ControlOptions): Promise<Result<ExportedServers>>
+  /**
+   * Makes or replaces the servers of a file: one definition or body, a list, Parrhesia's `sync_servers.json`, or an export.
+   * One that is refused keeps no other out. Progress is only taken over into the store it was exported from.
+   *
+   * @throws SyncError `config/invalid` for a text that is no such file
+   */
+  importServers(text: string, options?: ImportServersOptions): Promise<Result<ImportedServers>>
 
   /** relay.rb's side: open profile, an id of ours, one relay per URL. `messages` are relay.rb's. */
   createRelay(body: unknown): Promise<Result<Server>>

@@ -3,6 +3,7 @@ import type { SyncControl } from '../sync-control.ts'
 import type { Dispatch } from './dispatch.ts'
 import { createDispatch, createRelayControl } from './relay-control.ts'
 import { createServerControl } from './server-control.ts'
+import { createServerFiles } from './server-files.ts'
 import { Servers, type ServersParts } from './servers.ts'
 
 export interface SyncParts<Tx> extends ServersParts<Tx> {
@@ -22,6 +23,7 @@ export function createSyncControl<Tx>(parts: SyncParts<Tx>): SyncFacade<Tx> {
   const control: SyncControl = {
     ...createServerControl(servers, parts),
     ...createRelayControl(servers, parts, dispatch),
+    ...createServerFiles(servers, parts),
     ...parts.bulk,
   }
   return { control, servers, dispatch }

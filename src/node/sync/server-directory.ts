@@ -12,6 +12,7 @@ import { normalizeRelayUrl } from '../../planes/events/definition/relay-url.ts'
 import type { ServerDefinition } from '../../planes/events/definition/server-definition.ts'
 import type { Filter } from '../../planes/events/filter.ts'
 import { canonicalFilter } from '../../planes/events/filter-hash.ts'
+import type { EventsScope } from '../../planes/events/sync/attempt-state.ts'
 import { isRetired, planLinks, toLink } from './link-plan.ts'
 import { defaultManager, type ServerRecord, serverPeerId, toPeer, toRecord } from './server-record.ts'
 
@@ -38,6 +39,19 @@ export interface Change {
   readonly interrupted: readonly LinkId[]
 }
 
+/** Without `state` it runs or not as the definition and what it did so far say. */
+export type ServerWish = Omit<ServerRecord, 'createdAt' | 'updatedAt' | 'state'> & {
+  readonly state?: ServerRecord['state'] | undefined
+}
+
+/** A link with how far it got, whatever the ids of here. */
+export interface SavedLink {
+  readonly direction: Direction
+  readonly filter: Filter
+  readonly checkpoint?: unknown
+  readonly retiredAt?: number | undefined
+}
+
 /** The servers of all managers, as peers and links of the store. */
 export class ServerDirectory<Tx> {
   readonly #store: Store<Tx>
@@ -52,14 +66,14 @@ export class ServerDirectory<Tx> {
    * Makes the server what the record says. An equal one changes nothing, not even the time it was changed. What fails or
    * waits of a changed link starts anew; events stay whatever happens.
    */
-  put(record: Omit<ServerRecord, 'createdAt' | 'updatedAt' | 'state'>): Promise<Change> {
-    const { manager, definition } = record
+  put(wish: ServerWish): Promise<Change> {
+    const { manager, definition } = wish
     return this.#store.transaction(async (tx) => {
       const before = await this.#entryOf(tx, await this.#peer(tx, manager, definition.id))
       const known = before?.record
       const after: ServerRecord = {
-        ...record,
-        state: stateAfter(known, definition),
+        ...wish,
+        state: wish.state ?? stateAfter(known, definition),
         createdAt: known?.createdAt ?? this.#clock.now(),
         updatedAt: this.#clock.now(),
       }
@@ -156,6 +170,38 @@ export class ServerDirectory<Tx> {
           await this.#store.links.saveCheckpoint(tx, id, undefined)
           await this.#store.links.saveRun(tx, id, initialRun)
         }
+    })
+  }
+
+  /** All links of a server with their progress, also those that retired. */
+  savedLinks({ peer }: ServerEntry): Promise<readonly SavedLink[]> {
+    const { links } = this.#store
+    return this.#store.read(async (tx) => {
+      const saved: SavedLink[] = []
+      for (const { id, direction, scope, retiredAt } of await links.list(tx, peer.id)) {
+        const { filter } = scope as EventsScope
+        saved.push({ direction, filter, retiredAt, checkpoint: await links.checkpoint(tx, id) })
+      }
+      return saved
+    })
+  }
+
+  /** Gives the links of a server back how far they got. Those it has no more come back as retired. */
+  restoreLinks({ peer }: ServerEntry, saved: readonly SavedLink[]): Promise<void> {
+    const { links } = this.#store
+    return this.#store.transaction(async (tx) => {
+      for (const { direction, filter, checkpoint, retiredAt = this.#clock.now() } of saved) {
+        const key = canonicalFilter(filter)
+        const known = await links.find(tx, peer.id, 'events', direction, key)
+        const wish = { direction, filter, live: false, schedule: undefined }
+        const link = known ?? {
+          ...toLink(wish, key, peer.id, linkId(randomUUID())),
+          enabled: false,
+          retiredAt,
+        }
+        if (known === undefined) await links.put(tx, link)
+        await links.saveCheckpoint(tx, link.id, checkpoint)
+      }
     })
   }
 

@@ -19,6 +19,8 @@ export interface ServersParts<Tx> {
   readonly selfUrls: () => readonly string[]
   /** The event a local sequence number was given to; undefined when it is gone. */
   readonly eventAt: (seq: number) => Promise<EventPlace | undefined>
+  /** Names the store: what a file says about progress holds for the store it was written from. */
+  readonly epoch: string
   /** Whether this node works on its servers by itself. */
   readonly started: () => boolean
 }
@@ -35,6 +37,8 @@ export interface Wish {
   readonly profile: DefinitionProfile
   /** Default: as it was. */
   readonly cursor?: ForeignCursor | null | undefined
+  /** Default: as the definition and what it did so far say. */
+  readonly state?: 'running' | 'stopped' | undefined
 }
 
 /** Changes servers, and what runs for them along with that: both vocabularies of the control plane stand on this. */
@@ -46,14 +50,14 @@ export class Servers<Tx> {
   }
 
   /** What the definition says comes to be. */
-  async put({ manager, definition, profile, cursor }: Wish): Promise<Result<Server>> {
+  async put({ manager, definition, profile, cursor, state }: Wish): Promise<Result<Server>> {
     const { directory, scheduler } = this.#parts
     const files = await fileIssues(definition)
     if (files.length > 0) return refusal(files)
     const known = await this.find(manager, definition.id)
     if (known !== undefined && 'ok' in known) return known
     const kept = { cursor: cursor ?? known?.record.cursor ?? null, adHoc: false }
-    const change = await directory.put({ manager, definition, profile, ...kept })
+    const change = await directory.put({ manager, definition, profile, state, ...kept })
     await this.cancel(change.interrupted)
     scheduler.wake()
     if (change.before === undefined || change.interrupted.length > 0) this.#begin(change)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { parseServersFile } from './servers-file.ts'
 
-const parse = (content: unknown) => parseServersFile(JSON.stringify(content))
+const parse = (content: unknown) => parseServersFile(JSON.stringify(content)).entries
 const cursor = { created_at: 1_700_000_000, event_id: 'cd'.repeat(32) }
 const runtime = { state: 'running', cursor_created_at: cursor.created_at, cursor_event_id: cursor.event_id }
 
@@ -41,7 +41,7 @@ it('anything else is refused and says why', () => {
   const wrong: [string, RegExp][] = [
     ['{', /JSON/],
     ['7', /neither an object nor a list/],
-    ['{"version":9,"servers":{}}', /only version 2/],
+    ['{"version":9,"servers":{}}', /only the versions 2 and 3/],
     ['{"version":2,"servers":[]}', /"servers" must be an object/],
   ]
   for (const [text, message] of wrong)

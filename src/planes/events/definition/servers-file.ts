@@ -6,27 +6,46 @@ export interface FileEntry {
   readonly input: unknown
   /** The newest event the other program had seen; null when it says nothing. It proves nothing about older ones. */
   readonly cursor: { readonly created_at: number; readonly event_id: string } | null
+  /** What a file of ours keeps besides; unchecked. */
+  readonly kept?: { readonly profile: unknown; readonly state: unknown; readonly links: unknown }
+}
+
+export interface ServersFile {
+  readonly entries: readonly FileEntry[]
+  /** Names the store a file of ours was written from: what it says about progress holds for that one. */
+  readonly store: string | undefined
 }
 
 /**
- * Reads the text of a file with definitions: one, a list of them, or Parrhesia's `sync_servers.json` of version 2
- * (spec events §2.11). There the runtime state says whether a server runs, as `enabled?` is only its first wish.
+ * Reads the text of a file with definitions: one, a list of them, Parrhesia's `sync_servers.json` of version 2, or what we
+ * export, version 3 (spec events §2.11). In version 2 the runtime state says whether a server runs, as `enabled?` is only its
+ * first wish.
  *
  * @throws SyncError `config/invalid` when it is none of these
  */
-export function parseServersFile(text: string): readonly FileEntry[] {
+export function parseServersFile(text: string): ServersFile {
   const content = parseJson(text)
-  if (Array.isArray(content)) return content.map(alone)
+  const bare = (entries: readonly FileEntry[]): ServersFile => ({ entries, store: undefined })
+  if (Array.isArray(content)) return bare(content.map(alone))
   if (!isFields(content)) throw invalid('it holds neither an object nor a list')
-  if (!Object.hasOwn(content, 'servers')) return [alone(content)]
-  if (content.version !== 2) throw invalid(`only version 2 is known, not ${JSON.stringify(content.version)}`)
-  if (!isFields(content.servers)) throw invalid('"servers" must be an object')
-  const runtimes = isFields(content.runtime) ? content.runtime : {}
-  return Object.entries(content.servers).map(([id, server]) => {
+  if (!Object.hasOwn(content, 'servers')) return bare([alone(content)])
+  const { version, servers, store } = content
+  if (version !== 2 && version !== 3)
+    throw invalid(`only the versions 2 and 3 are known, not ${JSON.stringify(version)}`)
+  if (!isFields(servers)) throw invalid('"servers" must be an object')
+  const part = (name: string, id: string) => {
+    const all = content[name]
+    return isFields(all) && Object.hasOwn(all, id) ? all[id] : undefined
+  }
+  const entries = Object.entries(servers).map(([id, server]): FileEntry => {
     if (!isFields(server)) return alone(server)
-    const runtime = Object.hasOwn(runtimes, id) ? runtimes[id] : undefined
-    return withRuntime({ id, ...server }, isFields(runtime) ? runtime : undefined)
+    const known = part('runtime', id)
+    const runtime = isFields(known) ? known : undefined
+    if (version === 2) return withRuntime({ id, ...server }, runtime)
+    const kept = { profile: part('profiles', id), state: runtime?.state, links: part('links', id) }
+    return { input: { id, ...server }, cursor: cursorOf(runtime), kept }
   })
+  return { entries, store: version === 3 && typeof store === 'string' ? store : undefined }
 }
 
 /** What a listing shows comes with its runtime state, which is no part of the definition. */
@@ -38,14 +57,17 @@ function alone(input: unknown): FileEntry {
 
 function withRuntime(server: Fields, runtime: Fields | undefined): FileEntry {
   if (runtime === undefined) return { input: server, cursor: null }
-  const { state, cursor_created_at: at, cursor_event_id: id } = runtime
+  const { state } = runtime
   const { enabled: _, ...rest } = server
   const wish = state === 'running' ? true : state === 'stopped' ? false : undefined
-  const hasCursor = Number.isSafeInteger(at) && typeof id === 'string'
-  return {
-    input: wish === undefined ? server : { ...rest, 'enabled?': wish },
-    cursor: hasCursor ? { created_at: at as number, event_id: id } : null,
-  }
+  return { input: wish === undefined ? server : { ...rest, 'enabled?': wish }, cursor: cursorOf(runtime) }
+}
+
+function cursorOf(runtime: Fields | undefined): FileEntry['cursor'] {
+  const { cursor_created_at: at, cursor_event_id: id } = runtime ?? {}
+  return Number.isSafeInteger(at) && typeof id === 'string'
+    ? { created_at: at as number, event_id: id }
+    : null
 }
 
 function parseJson(text: string): unknown {
