@@ -23,7 +23,8 @@ test('E-21 what is exported and imported again is the same, progress included', 
   assert.deepEqual(after.servers, before.servers)
   assert.deepEqual(after.profiles, before.profiles)
   for (const [name, links] of Object.entries(before.links)) {
-    const sorted = (saved: typeof links) => saved.map((link) => JSON.stringify(link)).toSorted()
+    const key = ({ filter }: (typeof links)[number]) => JSON.stringify(filter)
+    const sorted = (saved: typeof links) => saved.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
     assert.deepEqual(sorted(after.links[name] ?? []), sorted(links))
     assert.equal(after.runtime[name]?.state, before.runtime[name]?.state)
   }

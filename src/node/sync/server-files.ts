@@ -56,7 +56,6 @@ export function createServerFiles<Tx>(
       definition: checked.value,
       profile: base?.profile ?? 'open',
       cursor,
-      without,
     })
   }
 
