@@ -49,15 +49,13 @@ async function managed() {
 }
 
 describe('POST /management', () => {
-  test('a server is shown, listed, started, stopped and removed under Parrhesia’s method names', async () => {
+  test('a server is put, shown, listed, started, stopped and removed under Parrhesia’s method names', async () => {
     await using m = await managed()
-    const made = await m.world.node.sync.createRelay({
-      url: server.url,
-      filters: server.filters,
-      enabled: false,
-    })
-    assert.ok(made.ok)
-    const { id } = made.value
+    const put = await m.call('sync_put_server', server)
+    assert.deepEqual([put.status, put.body.ok], [200, true], JSON.stringify(put))
+    const { id, runtime } = put.body.result
+    assert.equal(id, server.id)
+    assert.equal(runtime.server_id, server.id)
     const { body: got } = await m.call('sync_get_server', { id })
     assert.deepEqual(got.result.filters, server.filters)
     assert.equal((await m.call('sync_list_servers')).body.result.length, 1)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { mayDo } from '../../node/api-key.ts'
 import type { Server, ServerControl } from '../../node/sync-control.ts'
+import { configRanges } from '../../planes/events/definition/relay-config.ts'
 import type { Caller } from '../caller.ts'
 import { HttpError, notFound } from '../http-error.ts'
 import { type Route, route } from '../route.ts'
@@ -169,17 +170,19 @@ function histories(sync: ServerControl): Route[] {
   ]
 }
 
+type Config = Readonly<Record<string, number | readonly number[] | null>>
 /** Filters are objects of whatever keys NIP-01 has. */
 type FilterObjects = readonly Readonly<Record<string, unknown>>[]
 
 /** A server as relay.rb's clients know it, with what it has beyond that. */
 function shown({ 'enabled?': enabled, runtime, config, filters, upload_filters, ...server }: Server) {
+  const defaults = Object.entries(configRanges).map(([key, { fallback }]) => [key, fallback ?? null])
   return {
     ...server,
     filters: filters as FilterObjects,
     upload_filters: upload_filters as FilterObjects | null,
     enabled,
-    config,
+    config: { ...Object.fromEntries(defaults), ...config } as Config,
     created_at: milliseconds(runtime.created_at),
     updated_at: milliseconds(runtime.updated_at),
     runtime,
