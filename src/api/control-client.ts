@@ -11,6 +11,7 @@ import type {
   NodeControl,
   NodeStatus,
   PutServerRequest,
+  SyncDifference,
   SyncOptions,
   SyncReport,
   SyncRequest,
@@ -94,8 +95,12 @@ export class ControlClient implements NodeControl {
     return this.#call({ call: 'count', filter })
   }
 
-  syncOnce(sync: SyncRequest, { signal, onProgress }: SyncOptions): Promise<SyncReport> {
-    return this.#call({ call: 'syncOnce', ...sync }, signal, (progress) => onProgress(progress as Progress))
+  syncOnce(sync: SyncRequest, { signal, onProgress, onDifference }: SyncOptions): Promise<SyncReport> {
+    return this.#call({ call: 'syncOnce', ...sync }, signal, (told) => {
+      const { difference } = told as { readonly difference?: SyncDifference }
+      if (difference === undefined) onProgress(told as Progress)
+      else onDifference?.(difference)
+    })
   }
 
   export(filter: Filter, signal?: AbortSignal): AsyncIterable<string> {

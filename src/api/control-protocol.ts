@@ -56,7 +56,7 @@ export const callSchema = z.discriminatedUnion('call', [
   z.strictObject({
     call: z.literal('syncOnce'),
     url: z.string(),
-    direction: z.enum(['down', 'up', 'both']),
+    direction: z.enum(['down', 'up', 'both', 'none']),
     filter: z.unknown(),
     live: z.boolean(),
   }),

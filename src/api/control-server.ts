@@ -136,7 +136,10 @@ export class ControlServer implements AsyncDisposable {
       case 'count':
         return node.count(filterOf(call.filter))
       case 'syncOnce':
-        return node.syncOnce({ ...call, filter: filterOf(call.filter) }, { signal, onProgress })
+        return node.syncOnce(
+          { ...call, filter: filterOf(call.filter) },
+          { signal, onProgress, onDifference: (difference) => onProgress({ difference }) },
+        )
       case 'updates':
         // At the pace of the reader: meanwhile the newest state of a link replaces the one before.
         for await (const progress of node.sync.updates(signal)) await write({ progress })

@@ -19,6 +19,8 @@ export interface RunNowOptions {
   readonly signal: AbortSignal
   /** Overrides the link's own wish for this run. */
   readonly live?: boolean | undefined
+  /** What the plane is told beyond coming up to date; an attempt that runs already is not joined then. */
+  readonly word?: string | undefined
 }
 
 export type TriggerResult =
@@ -79,9 +81,11 @@ export class Scheduler<Tx> implements AsyncDisposable {
    *
    * @throws SyncError `store/busy` when another process works on the link, `config/invalid` when it is unknown
    */
-  async runNow(id: LinkId, { signal, live }: RunNowOptions): Promise<RunRecord> {
+  async runNow(id: LinkId, { signal, live, word }: RunNowOptions): Promise<RunRecord> {
     await this.#adoptOrphans()
-    const running = this.#running.get(id) ?? (await this.#begin(id, { live, trigger: 'asked' }))
+    if (word !== undefined && this.#running.has(id))
+      throw new SyncError('store/busy', `link ${id} is being synced right now; try again when it is not`)
+    const running = this.#running.get(id) ?? (await this.#begin(id, { live, trigger: word ?? 'asked', word }))
     if (running === undefined)
       throw new SyncError('store/busy', `link ${id} is being worked on by another process`)
     const onAbort = () => running.runner.abort(signal.reason)
@@ -294,7 +298,7 @@ interface BeginOptions {
   /** What the history says about why. */
   readonly trigger: string
   /** What the plane is told. */
-  readonly word?: string
+  readonly word?: string | undefined
   /** Failures so far no longer count. */
   readonly forget?: boolean
 }

@@ -64,7 +64,8 @@ export interface NodeStatus {
 
 export interface SyncRequest {
   readonly url: string
-  readonly direction: Direction
+  /** `none`: find the difference and move nothing, neither events nor what the node remembers about the relay. */
+  readonly direction: Direction | 'none'
   readonly filter: Filter
   readonly live: boolean
 }
@@ -72,6 +73,14 @@ export interface SyncRequest {
 export interface SyncOptions {
   readonly signal: AbortSignal
   readonly onProgress: (progress: Progress) => void
+  /** With direction `none`: ids as they are found, each once. */
+  readonly onDifference?: ((difference: SyncDifference) => void) | undefined
+}
+
+/** Ids only the relay has, and ids only we have. */
+export interface SyncDifference {
+  readonly need: readonly string[]
+  readonly have: readonly string[]
 }
 
 export interface SyncReport {

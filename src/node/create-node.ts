@@ -17,6 +17,7 @@ import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { readDocument } from '../transports/document.ts'
 import { createWsTransport } from '../transports/ws.ts'
+import { DifferenceFeed } from './difference-feed.ts'
 import { openEventPolicy } from './event-policy.ts'
 import { Identity } from './identity.ts'
 import { limitsFrom } from './limits-from.ts'
@@ -69,6 +70,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
   const transport = opening.use(
     createWsTransport({ connectTimeoutMs: config.sync.connectTimeoutSeconds * 1_000 }),
   )
+  const differences = new DifferenceFeed()
   const plane = createEventsPlane({
     store: events,
     ingest,
@@ -77,6 +79,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     readDocument,
     migrations: [],
     relayConfig,
+    onDifference: (link, difference) => differences.tell(link, difference),
     openPolicies: (peer) => openPeerPlugins(peer, plugins, config.writePolicyPluginFailure),
   })
   const scheduler = opening.use(
@@ -97,7 +100,20 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     }),
   )
   return new Node(
-    { directory, config, log, limits, store, events, ingest, verifier, policy, identity, scheduler },
+    {
+      directory,
+      config,
+      log,
+      limits,
+      store,
+      events,
+      ingest,
+      verifier,
+      policy,
+      identity,
+      scheduler,
+      differences,
+    },
     opening.move(),
   )
 }

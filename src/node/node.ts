@@ -14,6 +14,7 @@ import type { ProfileStatus } from '../planes/events/proactive/profile-runner.ts
 import type { ManagementCall } from '../planes/events/relay/management.ts'
 import { type ManagementMethods, managementMethods } from '../planes/events/relay/management-methods.ts'
 import type { Relay } from '../planes/events/relay/relay.ts'
+import type { SyncWord } from '../planes/events/sync/plan.ts'
 import type { Verifier } from '../planes/events/verifier.ts'
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
@@ -31,6 +32,7 @@ import type {
   SyncReport,
   SyncRequest,
 } from './control.ts'
+import type { DifferenceFeed } from './difference-feed.ts'
 import { eventAt, exportEvents, queryEvents } from './event-output.ts'
 import type { EventPolicy } from './event-policy.ts'
 import type { Identity, IdentityControl } from './identity.ts'
@@ -62,6 +64,7 @@ export interface NodeParts {
   readonly policy: EventPolicy
   readonly identity: Identity
   readonly scheduler: Scheduler<SqliteTx>
+  readonly differences: DifferenceFeed
 }
 
 export class Node implements NodeControl {
@@ -207,14 +210,17 @@ export class Node implements NodeControl {
 
   async syncOnce(
     { url, direction, filter, live }: SyncRequest,
-    { signal, onProgress }: SyncOptions,
+    { signal, onProgress, onDifference = () => {} }: SyncOptions,
   ): Promise<SyncReport> {
-    const { scheduler } = this.#parts
-    const link = await this.#relays.onDemand({ url, direction, filter, live })
+    const { scheduler, differences } = this.#parts
+    const dry = direction === 'none'
+    const link = await this.#relays.onDemand({ url, direction: dry ? 'both' : direction, filter })
+    using _differences = differences.listen(link.id, onDifference)
     using _progress = scheduler.onUpdate((update) => {
       if (update.link.id === link.id && update.run.progress !== undefined) onProgress(update.run.progress)
     })
-    return { url, run: await scheduler.runNow(link.id, { signal, live }) }
+    const how = dry ? { live: false, word: 'dry-run' satisfies SyncWord } : { live }
+    return { url, run: await scheduler.runNow(link.id, { signal, ...how }) }
   }
 
   import(lines: AsyncIterable<string>, options: ImportOptions): Promise<ImportReport> {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Direction } from '../kernel/link.ts'
 import { SyncError } from '../kernel/sync-error.ts'
 import { normalizeServer } from '../planes/events/definition/normalize-server.ts'
 import { fromRelayBody, type RelayBodyResult } from '../planes/events/definition/relay-body.ts'
@@ -74,7 +75,11 @@ export class RelayCommands<Tx> {
   }
 
   /** The link a sync on demand brings up to date. */
-  onDemand({ url, direction, filter }: SyncRequest) {
+  onDemand({
+    url,
+    direction,
+    filter,
+  }: Pick<SyncRequest, 'url' | 'filter'> & { readonly direction: Direction }) {
     const wish = { url, direction, filters: [filter], mode: 'auto', 'enabled?': false }
     const config = { backfill_since_hours: allHistoryHours }
     const definition = this.#fromMap({ id: randomUUID(), config, ...wish }, 'open')
