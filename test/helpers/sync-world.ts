@@ -5,6 +5,7 @@ import type { Progress } from '../../src/kernel/progress.ts'
 import { defaultRetryPolicy } from '../../src/kernel/retry.ts'
 import type { RunRecord } from '../../src/kernel/run.ts'
 import { Scheduler } from '../../src/kernel/scheduler.ts'
+import { normalizeServer } from '../../src/planes/events/definition/normalize-server.ts'
 import type { NostrEvent } from '../../src/planes/events/event.ts'
 import { createSqliteEventStore } from '../../src/planes/events/event-store.sqlite.ts'
 import { type EventStore, everything } from '../../src/planes/events/event-store.ts'
@@ -28,6 +29,8 @@ import { temporaryFolder } from './temporary-folder.ts'
 export interface SyncChoice {
   readonly direction?: Direction
   readonly filter?: Filter
+  /** What an operator says about the relay, in the open profile; default: nothing, as for a sync on demand. */
+  readonly definition?: Readonly<Record<string, unknown>>
 }
 
 export interface LiveSync {
@@ -46,9 +49,22 @@ export interface SyncWorld extends AsyncDisposable {
   now(): number
   /** One attempt after the other until the link has nothing more to do at once. */
   sync(url: string, choice?: SyncChoice): Promise<RunRecord>
+  /** As `sync`, told that everything is to be looked at again, whatever was covered. */
+  full(url: string, choice?: SyncChoice): Promise<RunRecord>
   stay(url: string, choice?: SyncChoice): LiveSync
+  /** Asks the link for something, whether it runs or not. */
+  trigger(url: string, word: string, choice?: SyncChoice): Promise<void>
+  /** Resolves once a running attempt has counted so many; answers all it has counted. */
+  untilCounted(
+    url: string,
+    counter: string,
+    least: number,
+    choice?: SyncChoice,
+  ): Promise<Readonly<Record<string, number>>>
   /** Takes events in as a client's, each checked; throws when one is refused. */
   publish(...events: readonly NostrEvent[]): Promise<void>
+  /** Stores events as they are: what a node would not take in today, it may hold from yesterday. */
+  putUnchecked(...events: readonly NostrEvent[]): Promise<void>
   /** Sorted ids of everything stored. */
   held(): Promise<string[]>
   checkpoint(url: string, choice?: SyncChoice): Promise<EventsCheckpoint | undefined>
@@ -107,7 +123,8 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
     await store.transaction(async (tx) => {
       if ((await store.links.get(tx, link.id)) !== undefined) return
       const addresses = [{ transport: 'ws', value: url }]
-      await store.peers.put(tx, { id: peerId(url), name: url, addresses, enabled: true, metadata: {} })
+      const metadata = choice.definition === undefined ? {} : metadataOf(url, choice.definition)
+      await store.peers.put(tx, { id: peerId(url), name: url, addresses, enabled: true, metadata })
       await store.links.put(tx, link)
     })
     return link
@@ -134,8 +151,31 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
     events,
     identity,
     now: () => Math.floor(clock.now() / 1_000),
-    sync: (url, choice) => start(url, choice, false, AbortSignal.timeout(30_000), () => {}),
+    sync: (url, choice) => start(url, choice, false, AbortSignal.timeout(180_000), () => {}),
+    async full(url, choice) {
+      const { id } = await linkOf(url, choice)
+      const result = await scheduler.trigger(id, 'full')
+      if (result.kind === 'refused') throw new Error(`refused: ${result.reason}`)
+      return result.finished
+    },
     stay: (url, choice) => staying((signal, onProgress) => start(url, choice, true, signal, onProgress)),
+    async trigger(url, word, choice) {
+      const { id } = await linkOf(url, choice)
+      const { kind } = await scheduler.trigger(id, word)
+      if (kind === 'refused') throw new Error('refused')
+    },
+    async untilCounted(url, counter, least, choice) {
+      const { id } = await linkOf(url, choice)
+      const changed = { wake: () => {} }
+      using _updates = scheduler.onUpdate(() => changed.wake())
+      for (;;) {
+        const counters = scheduler.running(id)?.progress?.counters ?? {}
+        if ((counters[counter] ?? 0) >= least) return counters
+        await new Promise<void>((resolve) => {
+          changed.wake = resolve
+        })
+      }
+    },
     async publish(...published) {
       const raws = published.map((event) => JSON.stringify(event))
       const results = await ingest.accept(
@@ -145,6 +185,9 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
       )
       const refused = results.find(({ outcome }) => outcome !== 'stored' && outcome !== 'ephemeral')
       if (refused !== undefined) throw new Error(`${refused.outcome}: ${refused.reason}`)
+    },
+    async putUnchecked(...unchecked) {
+      await events.put(unchecked.map((event) => ({ event, raw: JSON.stringify(event) })))
     },
     async held() {
       const ids: string[] = []
@@ -174,6 +217,14 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
   }
 }
 
+/** A checked definition, where the engine reads it. */
+function metadataOf(url: string, changes: Readonly<Record<string, unknown>>) {
+  const profile = 'open'
+  const result = normalizeServer({ id: 'test', url, filters: [{}], ...changes }, { profile })
+  if (!result.ok) throw new Error(JSON.stringify(result.details))
+  return { definition: result.value, profile }
+}
+
 function newLink(url: string, { direction = 'down', filter = {} }: SyncChoice): Link {
   const scopeKey = canonicalFilter(filter)
   return {
@@ -194,7 +245,7 @@ function staying(
 ): LiveSync {
   const stop = new AbortController()
   const live = Promise.withResolvers<void>()
-  const finished = run(AbortSignal.any([stop.signal, AbortSignal.timeout(30_000)]), ({ phase }) => {
+  const finished = run(AbortSignal.any([stop.signal, AbortSignal.timeout(180_000)]), ({ phase }) => {
     if (phase === 'live') live.resolve()
   })
   finished.then(({ reason }) => live.reject(new Error(`ended before it was live: ${reason}`)), live.reject)

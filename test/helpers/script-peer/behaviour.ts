@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { NostrEvent } from '../../../src/planes/events/event.ts'
 import type { Frame } from '../../peers/test-client.ts'
 import type { EventSet } from './event-set.ts'
@@ -48,6 +49,8 @@ export interface Behaviour {
 export interface Personality {
   /** Parts of its NIP-11 document; where no personality has any, the peer serves none. */
   readonly info?: Readonly<Record<string, unknown>>
+  /** Answers the request for the document itself. */
+  readonly document?: (response: ServerResponse) => void
   /** Events it holds besides those the test gives it. */
   readonly events?: readonly NostrEvent[]
   readonly connect: (connection: PeerConnection) => Behaviour

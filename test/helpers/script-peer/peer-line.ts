@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { RawData, WebSocket } from 'ws'
 import type { Clock } from '../../../src/kernel/clock.ts'
 import type { NostrEvent } from '../../../src/planes/events/event.ts'
+import { settle } from '../fake-clock.ts'
 import {
   type Behaviour,
   type Frame,
@@ -38,6 +39,7 @@ export class PeerLine implements PeerConnection {
   readonly #ended = new AbortController()
   #sending: Promise<void> = Promise.resolve()
   #frames = 0
+  #waits = false
 
   constructor(socket: WebSocket, options: PeerLineOptions) {
     this.#socket = socket
@@ -59,6 +61,11 @@ export class PeerLine implements PeerConnection {
     return this.#frames
   }
 
+  /** What it has to send waits for its clock. */
+  get waits(): boolean {
+    return this.#waits
+  }
+
   get framesOfPeer(): number {
     return this.#options.framesOfPeer()
   }
@@ -77,7 +84,8 @@ export class PeerLine implements PeerConnection {
 
   /** Resolves with the client's pong, or at once when there is no line to it any more. */
   async echo(): Promise<void> {
-    await this.#sending
+    // What waits on the peer's own clock is not waited for: that clock may stand still.
+    await settle()
     if (this.#socket.readyState !== this.#socket.OPEN) return
     const back = once(this.#socket, 'pong', { signal: this.#ended.signal })
     this.#socket.ping()
@@ -123,7 +131,13 @@ export class PeerLine implements PeerConnection {
     this.#sending = this.#sending.then(() => this.#sendInOrder(outputs)).catch(() => {})
   }
 
-  /** Rejects when the connection ends while it waits. */
+  /** Rejects when the connection ends meanwhile. */
+  async #wait(ms: number): Promise<void> {
+    this.#waits = true
+    await this.#options.clock.sleep(ms, this.#ended.signal)
+    this.#waits = false
+  }
+
   async #sendInOrder(outputs: readonly Output[]): Promise<void> {
     for (const output of outputs) {
       if (this.#ended.signal.aborted) return
@@ -131,7 +145,7 @@ export class PeerLine implements PeerConnection {
       if (isFrame(output) || typeof output === 'string' || output instanceof Uint8Array) {
         if (this.#counts()) return this.cut()
         this.#socket.send(isFrame(output) ? JSON.stringify(output) : output)
-      } else if ('waitMs' in output) await this.#options.clock.sleep(output.waitMs, this.#ended.signal)
+      } else if ('waitMs' in output) await this.#wait(output.waitMs)
       else this.#socket.close(output.close)
     }
   }

@@ -74,6 +74,11 @@ export class ScriptPeer implements AsyncDisposable {
     return this.#lines.size
   }
 
+  /** Something it has to send waits for its clock. */
+  get waits(): boolean {
+    return [...this.#lines].some((line) => line.waits)
+  }
+
   /** Frames so far, both ways, of all connections. */
   get frames(): number {
     return this.#frames
@@ -168,6 +173,9 @@ export class ScriptPeer implements AsyncDisposable {
 
   #document(request: IncomingMessage, response: ServerResponse): void {
     this.infoRequests.push(request)
+    this.#wake()
+    const own = this.#personalities.find(({ document }) => document !== undefined)
+    if (own !== undefined) return own.document?.(response)
     const parts = this.#personalities.map(({ info }) => info).filter((info) => info !== undefined)
     if (parts.length === 0) {
       response.writeHead(404).end()

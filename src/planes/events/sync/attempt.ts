@@ -102,8 +102,8 @@ export class Attempt<Tx> {
     if (link.live) return { ...wholePlan, full: asked?.full === true || this.#fullDue(state) }
     if (asked !== undefined) return { ...asked, restart: false }
     // A sync on demand that nothing repeats compares everything, where that costs a few messages.
-    const once = link.schedule === undefined && state.learned.negentropy?.works !== false
-    return { ...wholePlan, full: once || this.#fullDue(state) }
+    const cheap = state.settings.strategies[0] === 'negentropy' && state.learned.negentropy?.works !== false
+    return { ...wholePlan, full: (link.schedule === undefined && cheap) || this.#fullDue(state) }
   }
 
   async *#sync(state: AttemptState<Tx>, first: Plan, turns: CatchUpTurns): AsyncGenerator<Progress, Outcome> {

@@ -37,7 +37,7 @@ export function coverageFacts(
   return {
     target,
     until,
-    percent: completed ? 100 : percentOf(open, to - from + 1),
+    percent: completed ? 100 : top === undefined ? 0 : percentOf(open, to - from + 1),
     completed,
     lagSeconds: top === undefined ? undefined : Math.max(0, Math.min(filter.until ?? now, now) - top),
     cursor,
