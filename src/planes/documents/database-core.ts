@@ -8,6 +8,7 @@ import type { SealedEntry } from './entry/entry.ts'
 import type { DatabaseId, EntryId } from './entry/entry-id.ts'
 import type { KeyPair, PublicKey } from './entry/key-pair.ts'
 import type { SigKey } from './entry/sig-key.ts'
+import { EntryIndexes } from './history/entry-index.ts'
 import { History } from './history/history.ts'
 import { Admission, RefusedIds } from './ingest/admission.ts'
 import { type CheckedEntry, EntryChecker } from './ingest/entry-checker.ts'
@@ -46,6 +47,7 @@ const sliceMs = 8
 export class DatabaseCore<Tx = unknown> implements AsyncDisposable {
   readonly history = new History()
   readonly events: WriteEvents
+  readonly indexes: EntryIndexes
   readonly limits: DocumentLimits
   readonly #options: DatabaseCoreOptions<Tx>
   readonly #judge: Judge
@@ -58,6 +60,7 @@ export class DatabaseCore<Tx = unknown> implements AsyncDisposable {
     this.#options = options
     this.limits = limits
     this.events = new WriteEvents(log)
+    this.indexes = new EntryIndexes((work) => this.read(work))
     this.#judge = new Judge(this.history, limits, () => clock.now())
     this.#checker = new EntryChecker(verifier, limits)
   }
@@ -168,6 +171,8 @@ export class DatabaseCore<Tx = unknown> implements AsyncDisposable {
   #tell(batch: DocumentBatch, { advances }: IngestResult, source: 'local' | 'remote'): void {
     if (advances.length === 0) return
     batch.afterCommit(() => {
+      // All of them before anybody hears of one: a listener may reconcile at once.
+      for (const { database, verified } of advances) this.indexes.note(database, verified)
       for (const advance of advances) this.events.emit(advance, source)
     })
   }

@@ -22,6 +22,7 @@ export { entryFromJson, entryToJson, sigKeyFromJson, sigKeyToJson } from './entr
 export { KeyPair, type PublicKey, parsePublicKey, verifySignature } from './entry/key-pair.ts'
 export { globalClaim, type KeyHint, keyClaim, type SigKey } from './entry/sig-key.ts'
 export { transcript } from './entry/transcript.ts'
+export type { EntrySet } from './history/entry-index.ts'
 export type { CheckedEntry } from './ingest/entry-checker.ts'
 export type { Advance, IngestOutcome, IngestResult } from './ingest/ingest-result.ts'
 export { createInlineSignatureVerifier, type SignatureVerifier } from './ingest/signature-verifier.ts'
@@ -36,6 +37,7 @@ export { MemoryDocumentStorage } from './storage/document-storage.memory.ts'
 export { createSqliteDocumentStorage } from './storage/document-storage.sqlite.ts'
 export type {
   BatchOptions,
+  CanonicalKey,
   DocumentBatch,
   DocumentStorage,
   DocumentView,

@@ -10,6 +10,7 @@ import { DocumentError } from './document-error.ts'
 import { type DocumentLimits, defaultDocumentLimits } from './document-limits.ts'
 import { type DatabaseId, type EntryId, parseId } from './entry/entry-id.ts'
 import { KeyPair, type PublicKey } from './entry/key-pair.ts'
+import type { EntrySet } from './history/entry-index.ts'
 import { Lineage } from './history/lineage.ts'
 import type { CheckedEntry } from './ingest/entry-checker.ts'
 import type { IngestResult } from './ingest/ingest-result.ts'
@@ -168,6 +169,14 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
   /** Reads what is stored, in one snapshot. */
   read<T>(work: (view: DocumentView) => T | Promise<T>): Promise<T> {
     return this.#core.read(work)
+  }
+
+  /**
+   * The verified entries of a database at this moment, as a set for range reconciliation by (height, id digest); see
+   * `src/negentropy`. Dispose it.
+   */
+  entrySet(database: DatabaseId): Promise<EntrySet> {
+    return this.#core.indexes.open(database)
   }
 
   /** Calls the listener after every durable write to any database. */

@@ -5,7 +5,7 @@ import { compareIds, type DatabaseId, type EntryId } from '../entry/entry-id.ts'
 import type { PublicKey } from '../entry/key-pair.ts'
 import type { History } from '../history/history.ts'
 import type { Lineage } from '../history/lineage.ts'
-import type { DocumentBatch, Want } from '../storage/document-storage.ts'
+import type { CanonicalKey, DocumentBatch, Want } from '../storage/document-storage.ts'
 import { type CheckedEntry, refusal } from './entry-checker.ts'
 import type { Advance, IngestOutcome, IngestResult } from './ingest-result.ts'
 import type { Judge, Signed } from './judge.ts'
@@ -40,7 +40,7 @@ export class Admission {
   readonly #parts: AdmissionParts
   readonly #batch: DocumentBatch
   readonly #verified = new Set<EntryId>()
-  readonly #before = new Map<DatabaseId, readonly EntryId[]>()
+  readonly #advanced = new Map<DatabaseId, Omit<Advance, 'after'> & { readonly verified: CanonicalKey[] }>()
   readonly #held = new Map<DatabaseId, number>()
   readonly #released: EntryId[] = []
   readonly #failed: EntryId[] = []
@@ -162,13 +162,16 @@ export class Admission {
   }
 
   #note(sealed: SealedEntry, lineage: Lineage): void {
-    this.#verified.add(sealed.id)
+    const { id, entry } = sealed
+    this.#verified.add(id)
+    this.#advanced.get(databaseOf(sealed))!.verified.push({ height: entry.height, id })
     this.#parts.history.lineages.record(this.#batch, sealed.id, sealed.entry, lineage)
   }
 
   /** Remembers the frontier before this batch moves it. */
   #touch(database: DatabaseId): void {
-    if (!this.#before.has(database)) this.#before.set(database, this.#batch.tips(database))
+    if (this.#advanced.has(database)) return
+    this.#advanced.set(database, { database, before: this.#batch.tips(database), verified: [] })
   }
 
   /** Refused for good, and with it whatever was waiting for it. */
@@ -198,8 +201,8 @@ export class Admission {
   }
 
   #advances(): Advance[] {
-    return [...this.#before].map(([database, before]) => {
-      return { database, before, after: this.#batch.tips(database) }
+    return [...this.#advanced.values()].map((advance) => {
+      return { ...advance, after: this.#batch.tips(advance.database) }
     })
   }
 

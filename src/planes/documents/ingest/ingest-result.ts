@@ -1,5 +1,6 @@
 import type { DocumentErrorCode } from '../document-error.ts'
 import type { DatabaseId, EntryId } from '../entry/entry-id.ts'
+import type { CanonicalKey } from '../storage/document-storage.ts'
 
 /**
  * What became of one entry.
@@ -26,6 +27,8 @@ export interface Advance {
   readonly database: DatabaseId
   readonly before: readonly EntryId[]
   readonly after: readonly EntryId[]
+  /** Every entry that became readable, in the order in which it did. */
+  readonly verified: readonly CanonicalKey[]
 }
 
 export interface IngestResult {

@@ -1,4 +1,5 @@
 import { SyncError } from '../../../kernel/sync-error.ts'
+import type { ItemColumns, Key } from '../../../negentropy/index.ts'
 import type { SqliteTx } from '../../../stores/sqlite/sqlite-tx.ts'
 import type { DocumentLimits } from '../document-limits.ts'
 import { databaseOf, type SealedEntry } from '../entry/entry.ts'
@@ -94,6 +95,23 @@ export class SqliteDocumentBatch implements DocumentBatch {
     const id = after === undefined ? new Uint8Array(0) : digestOf(after.id)
     const rows = this.#tx.prepare(sql).all(this.#db(database), after?.height ?? fromHeight, id, limit)
     return rows.map((row) => this.#open(entryIdOfDigest(row.id as Uint8Array), row.bytes as Uint8Array))
+  }
+
+  columns(database: DatabaseId, from: Key, to: Key | undefined): ItemColumns {
+    const upper = to === undefined ? '' : 'AND (height, id) < (?, ?)'
+    const sql = `SELECT height, id FROM document_entries
+      WHERE status = 0 AND db = ? AND (height, id) >= (?, ?) ${upper} ORDER BY height, id`
+    const bounds = [from, ...(to === undefined ? [] : [to])].flatMap(({ timestamp, id }) => {
+      return [timestamp, Buffer.from(id, 'hex')]
+    })
+    const rows = this.#tx.prepare(sql).all(this.#db(database), ...bounds)
+    const timestamps = new Float64Array(rows.length)
+    const ids = new Uint8Array(rows.length * 32)
+    for (const [i, { height, id }] of rows.entries()) {
+      timestamps[i] = Number(height)
+      ids.set(id as Uint8Array, i * 32)
+    }
+    return { timestamps, ids }
   }
 
   listByStatus(database: DatabaseId, status: 'unverified' | 'failed'): readonly SealedEntry[] {

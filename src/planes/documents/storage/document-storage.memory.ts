@@ -1,5 +1,13 @@
+import type { ItemColumns, Key } from '../../../negentropy/index.ts'
 import { databaseOf, type SealedEntry } from '../entry/entry.ts'
-import { compareIds, type DatabaseId, type EntryId, sortedIds } from '../entry/entry-id.ts'
+import {
+  compareIds,
+  type DatabaseId,
+  digestOf,
+  type EntryId,
+  entryIdOfDigest,
+  sortedIds,
+} from '../entry/entry-id.ts'
 import {
   type BatchOptions,
   compareKeys,
@@ -124,6 +132,16 @@ class MemoryBatch implements DocumentBatch {
     const first = placeOf(order, key)
     const equal = order[first]?.id === key.id ? 1 : 0
     return order.slice(first + equal, first + equal + limit)
+  }
+
+  columns(database: DatabaseId, from: Key, to: Key | undefined): ItemColumns {
+    const order = this.#databases.get(database)?.order ?? []
+    const place = ({ timestamp, id }: Key) =>
+      placeOf(order, { height: timestamp, id: entryIdOfDigest(Buffer.from(id, 'hex')) })
+    const found = order.slice(place(from), to === undefined ? undefined : place(to))
+    const ids = new Uint8Array(found.length * 32)
+    for (const [i, { id }] of found.entries()) ids.set(digestOf(id), i * 32)
+    return { timestamps: Float64Array.from(found, ({ entry }) => entry.height), ids }
   }
 
   listByStatus(database: DatabaseId, status: 'unverified' | 'failed'): readonly SealedEntry[] {

@@ -1,3 +1,4 @@
+import type { ItemColumns, Key } from '../../../negentropy/index.ts'
 import type { SealedEntry } from '../entry/entry.ts'
 import type { DatabaseId, EntryId } from '../entry/entry-id.ts'
 
@@ -61,6 +62,11 @@ export interface DocumentView {
   count(database: DatabaseId): number
   /** Verified entries in canonical order, which is topological. */
   list(database: DatabaseId, options: ListOptions): readonly SealedEntry[]
+  /**
+   * Height and id digest of the verified entries from one key up to another (exclusive; undefined: up to the last), in
+   * canonical order: what range reconciliation works on, with heights for timestamps.
+   */
+  columns(database: DatabaseId, from: Key, to: Key | undefined): ItemColumns
   /** Entries of one status in canonical order; only `unverified` and `failed` are bounded in number. */
   listByStatus(database: DatabaseId, status: 'unverified' | 'failed'): readonly SealedEntry[]
   /** Number of unverified entries. */
