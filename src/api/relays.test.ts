@@ -22,6 +22,12 @@ describe('relays over REST', () => {
     assert.match(body.created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   })
 
+  test('a setting of the node for all relays is shown with each that says nothing else', async () => {
+    await using world = await adminWorld({ syncRelays: 'batch_size=77,upload_delay_ms=5' })
+    const { body } = await world.call('post', '/relays', create({ url, config: { upload_delay_ms: 9 } }))
+    assert.deepEqual([body.config.batch_size, body.config.upload_delay_ms], [77, 9])
+  })
+
   test('E-95 relays are listed, shown, changed and deleted, by id or URL', async () => {
     await using world = await adminWorld()
     const { body: made } = await world.call('post', '/relays', create({ url, notes: 'a' }))

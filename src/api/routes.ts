@@ -9,12 +9,12 @@ import { syncRoutes } from './resource/sync.ts'
 import { syncStateRoutes } from './resource/sync-states.ts'
 import type { Route } from './route.ts'
 
-export type RoutedNode = Pick<Node, 'keys' | 'audit' | 'sync' | 'status'>
+export type RoutedNode = Pick<Node, 'keys' | 'audit' | 'sync' | 'status' | 'relayConfig'>
 
 /** Every operation of the admin API, in the order of its document. */
 export function adminRoutes(node: RoutedNode): readonly Route[] {
   return [
-    ...relayRoutes(node.sync),
+    ...relayRoutes(node.sync, () => node.relayConfig),
     ...deadLetterRoutes(node.sync),
     ...syncStateRoutes(node.sync),
     ...syncRoutes(node.sync),

@@ -5,6 +5,7 @@ import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
 import type { Scheduler } from '../kernel/scheduler.ts'
 import { type Bulk, createBulk } from '../planes/events/bulk/bulk.ts'
+import type { RelayConfig } from '../planes/events/definition/relay-config.ts'
 import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { HttpAuth } from '../planes/events/http-auth.ts'
@@ -43,6 +44,7 @@ import { version } from './package-file.ts'
 import { ProactiveSync } from './proactive-sync.ts'
 import { createPublicRelay } from './public-relay.ts'
 import { RelayCommands } from './relay-commands.ts'
+import { relayConfigFrom } from './relay-config-from.ts'
 import type { RelayDefinition } from './relay-definition.ts'
 import { createSyncControl } from './sync/create-sync-control.ts'
 import type { Dispatch } from './sync/dispatch.ts'
@@ -83,6 +85,8 @@ export class Node implements NodeControl {
   readonly httpAuth: HttpAuth
   /** Who may read and write what is protected. */
   readonly acl: AccessControl
+  /** What holds for every relay that says nothing else. */
+  readonly relayConfig: RelayConfig
   /** The methods of NIP-86 by name. */
   readonly relayMethods: ManagementMethods
   readonly #parts: NodeParts
@@ -111,6 +115,7 @@ export class Node implements NodeControl {
     const isAllowed = (pubkey: string) => admins.has(pubkey)
     this.httpAuth = new HttpAuth({ verifier, limits, clock: systemClock, isAllowed })
     this.acl = createAccessControl(policy.acl, limits)
+    this.relayConfig = relayConfigFrom(config.sync.relays)
     this.relayMethods = managementMethods(store, policy.moderation)
     this.bulk = createBulk({ store, ingest, limits, readPolicy: policy.read })
     this.#parts = parts

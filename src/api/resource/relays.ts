@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { mayDo } from '../../node/api-key.ts'
 import type { Server, ServerControl } from '../../node/sync-control.ts'
-import { configRanges } from '../../planes/events/definition/relay-config.ts'
+import { configRanges, type RelayConfig } from '../../planes/events/definition/relay-config.ts'
 import type { Caller } from '../caller.ts'
 import { HttpError, notFound } from '../http-error.ts'
 import { type Route, route } from '../route.ts'
@@ -16,12 +16,16 @@ const tag = 'Relays'
 const relaysQuery = z.strictObject({ enabled: flag.optional(), direction: direction.optional() })
 const emptyBody = z.strictObject({ mode: dispatchMode })
 
-/** The relays of a node. `{id}` is the id, or the URL percent-encoded. */
-export function relayRoutes(sync: ServerControl): Route[] {
-  return [...records(sync), ...actions(sync), ...histories(sync)]
+/**
+ * The relays of a node. `{id}` is the id, or the URL percent-encoded.
+ *
+ * @param nodeConfig what holds for every relay that says nothing else
+ */
+export function relayRoutes(sync: ServerControl, nodeConfig: () => RelayConfig): Route[] {
+  return [...records(sync, (server) => shown(server, nodeConfig())), ...actions(sync), ...histories(sync)]
 }
 
-function records(sync: ServerControl): Route[] {
+function records(sync: ServerControl, shown: (server: Server) => Shown): Route[] {
   const body = { body: relayEnvelope, bodyDocument: relayEnvelopeDocument }
   return [
     route({
@@ -35,7 +39,7 @@ function records(sync: ServerControl): Route[] {
       answer: z.array(relay),
       handle: async ({ query }) =>
         unwrap(await sync.listServers())
-          .map(shown)
+          .map((server) => shown(server))
           .filter((one) => query.enabled === undefined || one.enabled === query.enabled)
           .filter((one) => query.direction === undefined || one.direction === query.direction),
     }),
@@ -170,19 +174,23 @@ function histories(sync: ServerControl): Route[] {
   ]
 }
 
+type Shown = ReturnType<typeof shown>
 type Config = Readonly<Record<string, number | readonly number[] | null>>
 /** Filters are objects of whatever keys NIP-01 has. */
 type FilterObjects = readonly Readonly<Record<string, unknown>>[]
 
 /** A server as relay.rb's clients know it, with what it has beyond that. */
-function shown({ 'enabled?': enabled, runtime, config, filters, upload_filters, ...server }: Server) {
+function shown(
+  { 'enabled?': enabled, runtime, config, filters, upload_filters, ...server }: Server,
+  nodeConfig: RelayConfig,
+) {
   const defaults = Object.entries(configRanges).map(([key, { fallback }]) => [key, fallback ?? null])
   return {
     ...server,
     filters: filters as FilterObjects,
     upload_filters: upload_filters as FilterObjects | null,
     enabled,
-    config: { ...Object.fromEntries(defaults), ...config } as Config,
+    config: { ...Object.fromEntries(defaults), ...nodeConfig, ...config } as Config,
     created_at: milliseconds(runtime.created_at),
     updated_at: milliseconds(runtime.updated_at),
     runtime,
