@@ -19,6 +19,8 @@ export const askable = {
     serverStats: false,
     syncStats: false,
     syncHealth: false,
+    exportServers: false,
+    importServers: true,
     createRelay: true,
     updateRelay: true,
     getRelay: false,

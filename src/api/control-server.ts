@@ -12,8 +12,8 @@ import { parseFilter } from '../planes/events/filter-parser.ts'
 import { defaultLimits } from '../planes/events/limits.ts'
 import { askable, type ControlCall, type ControlLine, callSchema, socketName } from './control-protocol.ts'
 
-/** A definition, a filter, or one line of an import. */
-const maxLineBytes = 1024 * 1024
+/** A definition, a filter, one line of an import, or a file of servers with how far they are. The caller is the node’s own user. */
+const maxLineBytes = 16 * 1024 * 1024
 
 /**
  * Serves a running node to the commands of its own user, through a socket in the data directory. Who may open the

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
-import { type DispatchMode, dispatchModes, type Server, type SyncRun } from '../node/sync-control.ts'
+import { type DispatchMode, dispatchModes, type SyncRun } from '../node/sync-control.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
 import { number } from './progress-line.ts'
@@ -104,28 +104,14 @@ function deadLettersCommand(terminal: Terminal): Command {
 }
 
 function exportCommand(terminal: Terminal): Command {
-  return command('export', 'the definitions of all relays, as "relay import" reads them', terminal)
+  return command('export', 'all relays with how far they are, as "relay import" reads them', terminal)
     .argument('[file]', 'where to; standard output when left out')
     .action(async (file: string | undefined, options: CommonOptions) => {
       await using node = await openControl(options)
-      const text = serversFile(settled(await node.sync.listServers()))
+      const text = JSON.stringify(settled(await node.sync.exportServers()), null, 2)
       if (file === undefined) return terminal.print(text)
+      // Definitions name key files.
       await writeFile(file, `${text}\n`, { mode: 0o600 })
       await terminal.result({ file }, () => `Written to ${file}.`)
     })
-}
-
-/** Parrhesia's `sync_servers.json` of version 2: definitions, and what of their runtime state outlives a move. */
-function serversFile(servers: readonly Server[]): string {
-  const definitions = servers.map(({ runtime: _, ...definition }) => [definition.id, definition])
-  const runtimes = servers.map(({ id, runtime }) => {
-    const { state, cursor_created_at, cursor_event_id } = runtime
-    return [id, { server_id: id, state, cursor_created_at, cursor_event_id }]
-  })
-  const content = {
-    version: 2,
-    servers: Object.fromEntries(definitions),
-    runtime: Object.fromEntries(runtimes),
-  }
-  return JSON.stringify(content, null, 2)
 }

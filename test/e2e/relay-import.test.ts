@@ -80,7 +80,7 @@ test('a definition that is wrong is refused by name; the others are taken', asyn
   ])
   assert.equal(code, 3)
   assert.equal(report.imported.length, 2)
-  assert.equal(report.imported[1].links[0].link.scopeKey, '{"kinds":[1]}')
+  assert.deepEqual(report.imported[1].config, { event_kinds: [1] })
   const [body, loose] = report.refused
   assert.match(
     body.message,

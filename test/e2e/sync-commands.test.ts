@@ -131,7 +131,7 @@ test('E-108 a filled store: relays are seen, stopped, started, triggered and mov
   await run('relay', 'export', file)
   assert.equal((await stat(file)).mode & 0o777, 0o600)
   const second = commands(folder.join('second'))
-  const imported = await second.run('relay', 'import', file, '--profile', 'open', '--json')
+  const imported = await second.run('relay', 'import', file, '--json')
   assert.equal(imported.code, 0, imported.stderr)
   const definitions = async (of: typeof second) =>
     (await of.json('relays')).relays.map(
