@@ -30,6 +30,8 @@ export type EventErrorCode =
   | 'event/kind-refused'
   | 'event/protected'
   | 'event/policy-refused'
+  | 'event/held'
+  | 'event/unrelated'
   | 'event/write-not-allowed'
   | 'event/deleted'
   | 'event/vanished'

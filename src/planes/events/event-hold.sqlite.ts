@@ -5,15 +5,16 @@ import type { NostrEvent, ParsedEvent } from './event.ts'
 import type { EventHold, HeldEvent, HoldBounds, HoldStatus } from './event-hold.ts'
 import { bytesOf, hexOf } from './event-key.sqlite.ts'
 
+/** `raw` is null once the event was given up; until `until` it is held, or from then on remembered. */
 const tables = `
 CREATE TABLE held_events (
   id BLOB PRIMARY KEY NOT NULL,
   pubkey BLOB NOT NULL,
   created_at INTEGER NOT NULL,
   until INTEGER NOT NULL,
-  raw TEXT NOT NULL
+  raw TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX held_by_author ON held_events (pubkey);
+CREATE INDEX held_by_author ON held_events (pubkey) WHERE raw IS NOT NULL;
 CREATE INDEX held_by_time ON held_events (until);
 
 CREATE TABLE held_event_keys (
@@ -28,12 +29,23 @@ export const holdMigrations: readonly Migration<SqliteTx>[] = [
   { id: 'event-hold-0001-create', up: (tx) => tx.db.exec(tables) },
 ]
 
-const sizeSql = 'SELECT count(*) AS events, coalesce(sum(length(raw)), 0) AS bytes FROM held_events'
+const sizeSql = `
+SELECT count(raw) AS events, coalesce(sum(length(raw)), 0) AS bytes, count(*) - count(raw) AS cold FROM held_events`
 const waitingSql = `
 SELECT DISTINCT held_events.raw, held_events.created_at, held_events.id FROM json_each(?) AS asked
 JOIN held_event_keys ON held_event_keys.key = asked.value
 JOIN held_events ON held_events.id = held_event_keys.id
-WHERE held_events.until > ? ORDER BY held_events.created_at, held_events.id LIMIT ?`
+WHERE held_events.raw IS NOT NULL AND held_events.until > ?
+ORDER BY held_events.created_at, held_events.id LIMIT ?`
+const isColdSql = `
+SELECT 1 FROM held_event_keys JOIN held_events USING (id)
+WHERE key IN (SELECT value FROM json_each(?)) AND raw IS NULL LIMIT 1`
+const forgetSql = `
+DELETE FROM held_events WHERE raw IS NULL AND id IN
+  (SELECT id FROM held_event_keys WHERE key IN (SELECT value FROM json_each(?)))`
+const putSql = `
+INSERT INTO held_events (id, pubkey, created_at, until, raw) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET until = excluded.until, raw = excluded.raw`
 
 export interface SqliteEventHoldOptions {
   readonly store: Store<SqliteTx>
@@ -50,6 +62,7 @@ class SqliteEventHold implements EventHold<SqliteTx> {
   readonly #store: Store<SqliteTx>
   readonly #clock: Clock
   readonly #bounds: HoldBounds
+  readonly #listeners = new Set<(keys: readonly string[]) => void>()
   #refused = 0
   #expired = 0
 
@@ -59,29 +72,25 @@ class SqliteEventHold implements EventHold<SqliteTx> {
     this.#bounds = bounds
   }
 
+  hold(events: readonly HeldEvent[]): Promise<readonly boolean[]> {
+    return this.#store.transaction((tx) => this.holdIn(tx, events), { weight: events.length })
+  }
+
   async holdIn(tx: SqliteTx, events: readonly HeldEvent[]): Promise<readonly boolean[]> {
-    const { maxEvents, maxBytes, maxPerAuthor } = this.#bounds
     const size = tx.prepare(sizeSql).get()
-    let count = Number(size?.events)
-    let bytes = Number(size?.bytes)
-    const known = tx.prepare('SELECT 1 FROM held_events WHERE id = ?')
-    const ofAuthor = tx.prepare('SELECT count(*) AS count FROM held_events WHERE pubkey = ?')
-    const insert = tx.prepare(
-      'INSERT INTO held_events (id, pubkey, created_at, until, raw) VALUES (?, ?, ?, ?, ?)',
-    )
+    const used = { events: Number(size?.events), bytes: Number(size?.bytes) }
+    const known = tx.prepare('SELECT raw IS NOT NULL AS hot FROM held_events WHERE id = ? AND until > ?')
     const addKey = tx.prepare('INSERT OR IGNORE INTO held_event_keys (key, id) VALUES (?, ?)')
-    return events.map(({ parsed: { event, raw }, terms }) => {
+    return events.map(({ parsed: { event, raw }, terms, again }) => {
       const id = bytesOf(event.id)
-      if (known.get(id) === undefined) {
-        // The newcomer is left out and not the oldest: else one flood would push out all that others wait for.
-        const full = count >= maxEvents || bytes + raw.length > maxBytes
-        if (full || Number(ofAuthor.get(bytesOf(event.pubkey))?.count) >= maxPerAuthor) {
-          this.#refused++
-          return false
-        }
-        insert.run(id, bytesOf(event.pubkey), event.created_at, this.#now() + terms.seconds, raw)
-        count++
-        bytes += raw.length
+      const before = known.get(id, this.#now())
+      if (before?.hot === 0 && !again) return false
+      if (before?.hot !== 1) {
+        if (!this.#hasRoom(tx, used, event, raw)) return false
+        tx.prepare(putSql).run(id, bytesOf(event.pubkey), event.created_at, this.#now() + terms.seconds, raw)
+        used.events++
+        used.bytes += raw.length
+        for (const listener of this.#listeners) listener(terms.keys)
       }
       for (const key of terms.keys) addKey.run(key, id)
       return true
@@ -106,6 +115,13 @@ class SqliteEventHold implements EventHold<SqliteTx> {
     })
   }
 
+  async forget(keys: readonly string[]): Promise<void> {
+    const asked = JSON.stringify(keys)
+    // Nearly every accepted event is something nobody ever waited for, and must not cost a write.
+    if (!(await this.#store.read((tx) => tx.prepare(isColdSql).get(asked) !== undefined))) return
+    await this.#store.transaction((tx) => void tx.prepare(forgetSql).run(asked))
+  }
+
   held(ids: readonly string[]): Promise<ReadonlySet<string>> {
     return this.#store.read((tx) => {
       const statement = tx.prepare('SELECT 1 FROM held_events WHERE id = ? AND until > ?')
@@ -115,22 +131,56 @@ class SqliteEventHold implements EventHold<SqliteTx> {
   }
 
   async sweep(): Promise<readonly string[]> {
-    const gone = await this.#store.transaction((tx) =>
-      tx
-        .prepare('DELETE FROM held_events WHERE until <= ? RETURNING id')
-        .all(this.#now())
-        .map(({ id }) => hexOf(id as Uint8Array)),
-    )
+    const { coldSeconds, maxCold } = this.#bounds
+    const now = this.#now()
+    const gone = await this.#store.transaction((tx) => {
+      tx.prepare('DELETE FROM held_events WHERE raw IS NULL AND until <= ?').run(now)
+      const expired = tx
+        .prepare(
+          'UPDATE held_events SET raw = NULL, until = ? WHERE raw IS NOT NULL AND until <= ? RETURNING id',
+        )
+        .all(now + coldSeconds, now)
+      const oldest = 'SELECT id FROM held_events WHERE raw IS NULL ORDER BY until DESC LIMIT -1 OFFSET ?'
+      tx.prepare(`DELETE FROM held_events WHERE id IN (${oldest})`).run(maxCold)
+      return expired.map(({ id }) => hexOf(id as Uint8Array))
+    })
     this.#expired += gone.length
     return gone
+  }
+
+  onHeld(listener: (keys: readonly string[]) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
   status(): Promise<HoldStatus> {
     return this.#store.read((tx) => {
       const size = tx.prepare(sizeSql).get()
       const [refused, expired] = [this.#refused, this.#expired]
-      return { events: Number(size?.events), bytes: Number(size?.bytes), refused, expired }
+      const [events, bytes, cold] = [size?.events, size?.bytes, size?.cold].map(Number) as [
+        number,
+        number,
+        number,
+      ]
+      return { events, bytes, cold, refused, expired }
     })
+  }
+
+  /** The newcomer is left out and not the oldest: else one flood would push out all that others wait for. */
+  #hasRoom(
+    tx: SqliteTx,
+    used: { events: number; bytes: number },
+    { pubkey }: NostrEvent,
+    raw: string,
+  ): boolean {
+    const { maxEvents, maxBytes, maxPerAuthor } = this.#bounds
+    const ofAuthor = 'SELECT count(*) AS count FROM held_events WHERE pubkey = ? AND raw IS NOT NULL'
+    const fits =
+      used.events < maxEvents &&
+      used.bytes + raw.length <= maxBytes &&
+      Number(tx.prepare(ofAuthor).get(bytesOf(pubkey))?.count) < maxPerAuthor
+    if (!fits) this.#refused++
+    return fits
   }
 
   #now(): number {

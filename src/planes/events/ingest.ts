@@ -3,6 +3,7 @@ import { type Logger, silentLogger } from '../../kernel/logger.ts'
 import { BoundedSet } from './bounded-set.ts'
 import type { NostrEvent, ParsedEvent } from './event.ts'
 import { EventError, type EventErrorCode } from './event-error.ts'
+import type { EventHold, HeldEvent, HoldTerms } from './event-hold.ts'
 import { assertEventId, parseEventShape, peekId } from './event-parser.ts'
 import type { EventStore, PutOutcome } from './event-store.ts'
 import { isEphemeral } from './kind.ts'
@@ -21,10 +22,10 @@ export interface IngestContext extends Pick<PolicyContext, 'source' | 'remote' |
 }
 
 /**
- * `rejected`: this event can never be accepted. `shadowed`: the same, but its sender is told that it was accepted.
+ * `held`: kept until what it depends on is here. `rejected`: this event can never be accepted. `shadowed`: the same, but its sender is told that it was accepted.
  * `failed`: something of ours broke; the same event may do later.
  */
-export type IngestOutcome = PutOutcome | 'rejected' | 'shadowed' | 'failed'
+export type IngestOutcome = PutOutcome | 'held' | 'rejected' | 'shadowed' | 'failed'
 
 export interface IngestResult {
   /** As the event claims it; undefined when none could be made out. */
@@ -39,8 +40,13 @@ export interface IngestResult {
 
 /** An event that only the store still has to decide on, or a result that nothing can change any more. */
 export type Checked =
-  | { readonly parsed: ParsedEvent; readonly result?: undefined }
-  | { readonly result: IngestResult; readonly parsed?: undefined }
+  | {
+      readonly parsed: ParsedEvent
+      readonly result?: undefined
+      /** It may not be stored yet. */
+      readonly hold?: { readonly terms: HoldTerms; readonly again: boolean } | undefined
+    }
+  | { readonly result: IngestResult; readonly parsed?: undefined; readonly hold?: undefined }
 
 /** The one way of events into the store, whatever door they come through (spec events §6.3, promise N1). */
 export interface Ingest<Tx> {
@@ -67,6 +73,8 @@ export interface Ingest<Tx> {
    * @throws what the store fails with
    */
   commitIn(tx: Tx, checked: readonly Checked[], from?: string): Promise<readonly IngestResult[]>
+  /** Of `ids`, those held or given up lately: fetching them again would change nothing. */
+  held(ids: readonly string[]): Promise<ReadonlySet<string>>
 }
 
 export interface IngestOptions<Tx> {
@@ -77,6 +85,8 @@ export interface IngestOptions<Tx> {
   readonly clock: Clock
   /** Our own public URLs: whether a request to vanish concerns us (NIP-62). Default: none. */
   readonly relayUrls?: readonly string[] | undefined
+  /** Where events wait that the policy holds. Default: nowhere, and they are refused. */
+  readonly hold?: EventHold<Tx> | undefined
   readonly log?: Logger | undefined
 }
 
@@ -150,7 +160,11 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
     try {
       const checked = await this.check(raws, context, signal)
       signal?.throwIfAborted()
-      return await this.#put(checked, (events) => this.#options.store.put(events))
+      return await this.#put(
+        checked,
+        (events) => this.#options.store.put(events),
+        (events) => this.#options.hold?.hold(events),
+      )
     } catch (error) {
       if (signal?.aborted) throw error
       this.#log.error('events could not be stored', { error, source: context.source, count: raws.length })
@@ -160,7 +174,15 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
   }
 
   commitIn(tx: Tx, checked: readonly Checked[], from?: string): Promise<readonly IngestResult[]> {
-    return this.#put(checked, (events) => this.#options.store.putIn(tx, events, from))
+    return this.#put(
+      checked,
+      (events) => this.#options.store.putIn(tx, events, from),
+      (events) => this.#options.hold?.holdIn(tx, events),
+    )
+  }
+
+  async held(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return (await this.#options.hold?.held(ids)) ?? new Set()
   }
 
   /** Of the claimed ids, those that need no further look. */
@@ -182,9 +204,9 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
       const first = answer instanceof Promise ? await answer : answer
       const refusal = first ?? (await more?.(parsed.event, asked))
       if (refusal === undefined) return { parsed }
-      return refusal instanceof EventError
-        ? rejected(parsed.event.id, refusal)
-        : undecided(parsed.event.id, refusal)
+      if (refusal instanceof EventError) return rejected(parsed.event.id, refusal)
+      if (typeof refusal === 'string') return undecided(parsed.event.id, refusal)
+      return { parsed, hold: { terms: refusal, again: source !== 'sync' } }
     } catch (error) {
       if (error instanceof EventError) return rejected(claimedId, error)
       // A policy that breaks on one event must not keep out the others.
@@ -218,6 +240,7 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
   async #put(
     checked: readonly Checked[],
     store: (events: readonly ParsedEvent[]) => Promise<readonly PutOutcome[]>,
+    hold: (events: readonly HeldEvent[]) => Promise<readonly boolean[]> | undefined,
   ): Promise<readonly IngestResult[]> {
     const claimed: string[] = []
     const settled = checked.map((one) => {
@@ -229,15 +252,35 @@ class IngestPipeline<Tx> implements Ingest<Tx> {
       claimed.push(id)
       return one
     })
-    const ready = settled.flatMap(({ parsed }) => parsed ?? [])
+    const ready = settled.flatMap(({ parsed, hold: terms }) => (parsed && terms === undefined ? parsed : []))
+    const waiting = settled.flatMap((one) =>
+      one.parsed && one.hold ? { parsed: one.parsed, ...one.hold } : [],
+    )
     try {
-      const outcomes = ready.length === 0 ? [] : await store(ready)
-      let next = 0
-      return settled.map((one) => one.result ?? result(one.parsed.event.id, outcomes[next++]!))
+      const outcomes = (ready.length === 0 ? [] : await store(ready)).values()
+      const kept = ((waiting.length === 0 ? [] : await hold(waiting)) ?? []).values()
+      return settled.map((one) => {
+        if (one.result !== undefined) return one.result
+        const { id } = one.parsed.event
+        return one.hold === undefined
+          ? result(id, outcomes.next().value!)
+          : heldResult(id, one.hold.terms, kept.next().value === true)
+      })
     } catch (error) {
       for (const id of claimed) this.#ephemeralIds.delete(id)
       throw error
     }
+  }
+}
+
+function heldResult(id: string, { reason, accepted }: HoldTerms, isKept: boolean): IngestResult {
+  if (isKept) return { id, accepted, outcome: 'held', reason, code: 'event/held' }
+  return {
+    id,
+    accepted: false,
+    outcome: 'rejected',
+    reason: 'restricted: it belongs to nothing that is here',
+    code: 'event/unrelated',
   }
 }
 

@@ -1,5 +1,6 @@
 import type { NostrEvent } from './event.ts'
 import { EventError, type EventErrorCode, type ReasonPrefix } from './event-error.ts'
+import type { HoldTerms } from './event-hold.ts'
 import { expirationOf, namesRelay, vanishRequest } from './event-rules.ts'
 import { isShallow } from './json-scan.ts'
 import { isEphemeral, isProtected } from './kind.ts'
@@ -37,10 +38,10 @@ export interface PolicyContext {
 }
 
 /**
- * Why not; undefined: nothing against it. `shadowed`: it is not stored, and its sender is told that it was. `failed`:
- * nobody could tell; asking again later may help.
+ * Why not; undefined: nothing against it. Terms: not yet, it is held until what it depends on is here. `shadowed`: it is not
+ * stored, and its sender is told that it was. `failed`: nobody could tell; asking again later may help.
  */
-export type Refusal = EventError | 'shadowed' | 'failed' | undefined
+export type Refusal = EventError | HoldTerms | 'shadowed' | 'failed' | undefined
 
 /**
  * May this event come in? Asked after the id was checked and before the signature is: so a policy must not remember

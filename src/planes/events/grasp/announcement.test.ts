@@ -14,7 +14,11 @@ function announce(tags: string[][], pubkey = owner): Announcement {
 }
 
 const listing = (relay: string, clone: string, d = 'tool') =>
-  announce([['d', d], ['relays', 'wss://other.org', relay], ['clone', 'https://other.org/x.git', clone]])
+  announce([
+    ['d', d],
+    ['relays', 'wss://other.org', relay],
+    ['clone', 'https://other.org/x.git', clone],
+  ])
 
 test('a public key has the npub of NIP-19', () => assert.equal(npubOf(owner), npub))
 
@@ -23,7 +27,10 @@ test('P-78 a service is listed when relays and clone both name it, and not when 
   assert.equal(listsService(listing('wss://git.example.org', clone), 'git.example.org'), true)
   assert.equal(listsService(listing('wss://GIT.example.org:443/', `${clone}/`), 'git.example.org'), true)
   assert.equal(listsService(listing('wss://elsewhere.org', clone), 'git.example.org'), false)
-  assert.equal(listsService(listing('wss://git.example.org', 'https://elsewhere.org/x.git'), 'git.example.org'), false)
+  assert.equal(
+    listsService(listing('wss://git.example.org', 'https://elsewhere.org/x.git'), 'git.example.org'),
+    false,
+  )
   const local = `http://127.0.0.1:7777/${npub}/tool.git`
   assert.equal(listsService(listing('ws://127.0.0.1:7777', local), '127.0.0.1:7777'), true)
   assert.equal(listsService(listing('ws://127.0.0.1:7778', local), '127.0.0.1:7777'), false)
@@ -32,7 +39,12 @@ test('P-78 a service is listed when relays and clone both name it, and not when 
 test('a name that holds ours, another path, or another scheme is not us', () => {
   const domain = 'git.example.org'
   const clone = `https://${domain}/${npub}/tool.git`
-  for (const relay of [`wss://${domain}.evil.org`, `wss://my-${domain}`, `https://${domain}`, `wss://evil.org/${domain}`])
+  for (const relay of [
+    `wss://${domain}.evil.org`,
+    `wss://my-${domain}`,
+    `https://${domain}`,
+    `wss://evil.org/${domain}`,
+  ])
     assert.equal(listsService(listing(relay, clone), domain), false, relay)
   for (const url of [
     `https://${domain}/${npub}/other.git`,
@@ -54,17 +66,38 @@ test('what could not be a folder is no identifier', () => {
     assert.equal(parseAnnouncement(unsigned(30_617, [['d', d]])), 'bad-identifier', JSON.stringify(d))
   assert.equal(parseAnnouncement(unsigned(30_617, [])), 'no-identifier')
   assert.equal(parseAnnouncement(unsigned(1, [['d', 'x']])), 'not-an-announcement')
-  assert.equal(parseAnnouncement(unsigned(30_617, [['d', 'x'], ['clone', 'a'], ['clone', 'b']])), 'several-clone-tags')
+  assert.equal(
+    parseAnnouncement(
+      unsigned(30_617, [
+        ['d', 'x'],
+        ['clone', 'a'],
+        ['clone', 'b'],
+      ]),
+    ),
+    'several-clone-tags',
+  )
 })
 
 test('P-90 what is no public key among the maintainers is left out, and the rest counts', () => {
-  const { maintainers } = announce([['d', 'x'], ['maintainers', 'nonsense', hex(2), '', hex(3).toUpperCase(), 'npub1x']])
-  assert.deepEqual(maintainers, [hex(2), hex(3).toUpperCase()].filter((key) => /^[0-9a-f]{64}$/.test(key)))
+  const { maintainers } = announce([
+    ['d', 'x'],
+    ['maintainers', 'nonsense', hex(2), '', hex(3).toUpperCase(), 'npub1x'],
+  ])
+  assert.deepEqual(
+    maintainers,
+    [hex(2), hex(3).toUpperCase()].filter((key) => /^[0-9a-f]{64}$/.test(key)),
+  )
 })
 
 test('P-80 who is listed by a maintainer is one, cycles end, and listing goes one way', () => {
   const of = (who: number, ...listed: number[]) =>
-    announce([['d', 'x'], ['maintainers', ...listed.map(hex)]], hex(who))
+    announce(
+      [
+        ['d', 'x'],
+        ['maintainers', ...listed.map(hex)],
+      ],
+      hex(who),
+    )
   const all = [of(1, 2), of(2, 3, 1), of(3), of(4, 1)]
   assert.deepEqual([...maintainersOf(hex(1), all)], [hex(1), hex(2), hex(3)])
   assert.deepEqual([...maintainersOf(hex(3), all)], [hex(3)])

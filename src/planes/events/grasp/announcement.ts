@@ -18,7 +18,11 @@ export interface Announcement {
 }
 
 /** Why an event is no announcement a service could serve. */
-export type AnnouncementFault = 'not-an-announcement' | 'no-identifier' | 'bad-identifier' | 'several-clone-tags'
+export type AnnouncementFault =
+  | 'not-an-announcement'
+  | 'no-identifier'
+  | 'bad-identifier'
+  | 'several-clone-tags'
 
 const hex64 = /^[0-9a-f]{64}$/
 

@@ -10,7 +10,8 @@ export function maintainersOf(owner: string, announcements: readonly Announcemen
   const byOwner = new Map(announcements.map((announcement) => [announcement.owner, announcement]))
   const members = new Set([owner])
   // A set grows while it is walked, and whoever is in it already is not walked again: cycles end.
-  for (const member of members) for (const listed of byOwner.get(member)?.maintainers ?? []) members.add(listed)
+  for (const member of members)
+    for (const listed of byOwner.get(member)?.maintainers ?? []) members.add(listed)
   return members
 }
 

@@ -16,9 +16,20 @@ test('P-92 branches and tags with an object are refs; symbolic and peeled ones n
     ['HEAD', 'ref: refs/heads/main'],
   ]
   const state = parseState(unsigned(30_618, tags))
-  assert.deepEqual([...(state?.refs.keys() ?? [])], ['refs/heads/main', 'refs/heads/feature/x-1', 'refs/tags/v1'])
+  assert.deepEqual(
+    [...(state?.refs.keys() ?? [])],
+    ['refs/heads/main', 'refs/heads/feature/x-1', 'refs/tags/v1'],
+  )
   assert.equal(state?.head, 'refs/heads/main')
-  assert.equal(parseState(unsigned(30_618, [['d', 'x'], ['HEAD', 'refs/heads/dev']]))?.head, 'refs/heads/dev')
+  assert.equal(
+    parseState(
+      unsigned(30_618, [
+        ['d', 'x'],
+        ['HEAD', 'refs/heads/dev'],
+      ]),
+    )?.head,
+    'refs/heads/dev',
+  )
 })
 
 test('P-93 nothing outside of heads and tags is a ref, nor what git would refuse or what leads out of its folder', () => {
@@ -46,7 +57,16 @@ test('P-93 nothing outside of heads and tags is a ref, nor what git would refuse
   const state = parseState(unsigned(30_618, [['d', 'x'], ...names.map((name) => [name, commit])]))
   assert.deepEqual([...(state?.refs.keys() ?? [])], [])
   for (const value of ['', 'abc', 'A'.repeat(40), `${commit}0`, '--upload-pack=x'])
-    assert.equal(parseState(unsigned(30_618, [['d', 'x'], ['refs/heads/a', value]]))?.refs.size, 0, value)
+    assert.equal(
+      parseState(
+        unsigned(30_618, [
+          ['d', 'x'],
+          ['refs/heads/a', value],
+        ]),
+      )?.refs.size,
+      0,
+      value,
+    )
 })
 
 test('what names no repository is no state', () => {

@@ -7,7 +7,6 @@ import { temporaryFolder } from '../../../../test/helpers/temporary-folder.ts'
 import { systemClock } from '../../../kernel/clock.ts'
 import { type Logger, silentLogger } from '../../../kernel/logger.ts'
 import type { NostrEvent } from '../event.ts'
-import { EventError } from '../event-error.ts'
 import type { PolicyContext, Refusal } from '../write-policy.ts'
 import { openWritePolicyPlugin, type WritePolicyPluginOptions } from './write-policy-plugin.ts'
 
@@ -72,7 +71,7 @@ async function setup(script: string, options: Partial<WritePolicyPluginOptions> 
 }
 
 const told = (refusal: Refusal): string =>
-  refusal instanceof EventError ? refusal.reason : (refusal ?? 'accepted')
+  typeof refusal === 'object' ? refusal.reason : (refusal ?? 'accepted')
 
 const ended = (pid: number): boolean => {
   try {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { authors, craft, hexId } from '../../../../test/acceptance/event-arbitrary.ts'
 import type { NostrEvent } from '../event.ts'
-import { EventError } from '../event-error.ts'
 import type { PolicyContext, WritePolicy } from '../write-policy.ts'
 import { fromAuthenticatedOnly, type WriteRule, writeByRules } from './write-rules.ts'
 
@@ -24,7 +23,7 @@ const sync: PolicyContext = {
 
 async function told(policy: WritePolicy, fields: Partial<NostrEvent>, context = client): Promise<string> {
   const refusal = await policy(craft({ id: hexId(1), created_at: nowSeconds, ...fields }), context)
-  return refusal instanceof EventError ? refusal.reason : (refusal ?? 'accepted')
+  return typeof refusal === 'object' ? refusal.reason : (refusal ?? 'accepted')
 }
 
 const refused = 'blocked: not accepted here'

@@ -39,7 +39,8 @@ export class Download<Tx> {
 
   /** Queues ids; waits while too many are queued. Throws what made a batch fail. */
   async push(offered: readonly string[], tally: Tally = new Tally()): Promise<void> {
-    const refused = await this.#state.store.refused(offered)
+    const { store, ingest } = this.#state
+    const refused = (await store.refused(offered)).union(await ingest.held(offered))
     this.#state.counters.refusedBefore += refused.size
     const ids = refused.size === 0 ? offered : offered.filter((id) => !refused.has(id))
     this.#state.outstanding += ids.length
