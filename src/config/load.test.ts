@@ -96,6 +96,11 @@ describe('configuration', () => {
       'admin.metricsAccess': 'key',
       'proactive.domain': 'git.example.org',
       'proactive.privateAddresses': 'true',
+      'grasp.policy': 'open',
+      'grasp.archiveAll': 'true',
+      'grasp.archiveServices': 'grasp.example.org',
+      'grasp.archiveReadOnly': 'true',
+      'grasp.denyAuthors': 'ab'.repeat(32),
       'proactive.outboxAuthors': 'ab'.repeat(32),
     }
     for (const setting of settings) {

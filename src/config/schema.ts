@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { grasp } from './grasp.ts'
 import { proactive } from './proactive.ts'
 import { count, seconds, settingInfo, text } from './setting-info.ts'
 
@@ -248,6 +249,7 @@ export const configSchema = z.strictObject({
   verifier: verifier.prefault({}),
   sync: sync.prefault({}),
   proactive: proactive.prefault({}),
+  grasp: grasp.prefault({}),
   schedule: schedule.prefault({}),
   admin: admin.prefault({}),
 })

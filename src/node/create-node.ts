@@ -7,6 +7,7 @@ import type { Logger } from '../kernel/logger.ts'
 import { defaultRetryPolicy, type RetryPolicy } from '../kernel/retry.ts'
 import { Scheduler } from '../kernel/scheduler.ts'
 import { createSqliteEventStore } from '../planes/events/event-store.sqlite.ts'
+import { HoldRelease } from '../planes/events/hold-release.ts'
 import { createIngest } from '../planes/events/ingest.ts'
 import { PluginPool } from '../planes/events/plugin/plugin-pool.ts'
 import { createEventsPlane } from '../planes/events/sync/events-plane.ts'
@@ -19,6 +20,7 @@ import { readDocument } from '../transports/document.ts'
 import { createWsTransport } from '../transports/ws.ts'
 import { DifferenceFeed } from './difference-feed.ts'
 import { openEventPolicy } from './event-policy.ts'
+import { openGrasp } from './grasp.ts'
 import { Identity } from './identity.ts'
 import { limitsFrom } from './limits-from.ts'
 import { Node } from './node.ts'
@@ -65,8 +67,13 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     writePolicyPlugin === undefined
       ? undefined
       : opening.use(await plugins.open(writePolicyPlugin, config.writePolicyPluginFailure))
-  const policy = await openEventPolicy({ config, limits, store, plugin: plugin?.policy })
-  const ingest = createIngest({ store: events, verifier, policy: policy.write, limits, clock, relayUrls })
+  const grasp = await openGrasp({ config, store, events, clock })
+  const service = grasp?.rules.policy
+  const policy = await openEventPolicy({ config, limits, store, service, plugin: plugin?.policy })
+  const accepting = { store: events, verifier, policy: policy.write, limits, clock, relayUrls, log }
+  const ingest = createIngest({ ...accepting, hold: grasp?.hold })
+  if (grasp !== undefined)
+    opening.use(new HoldRelease({ hold: grasp.hold, store: events, ingest, clock, log, sweepMs: 60_000 }))
   const transport = opening.use(
     createWsTransport({ connectTimeoutMs: config.sync.connectTimeoutSeconds * 1_000 }),
   )

@@ -26,13 +26,15 @@ export interface EventPolicyParts {
   readonly config: Pick<Config, 'policy' | 'restrictedKinds'>
   readonly limits: Limits
   readonly store: SqliteStore
+  /** Whether an event belongs to what a special service keeps. */
+  readonly service: WritePolicy | undefined
   /** Asked last. */
   readonly plugin: WritePolicy | undefined
 }
 
 /** @throws SyncError `config/invalid` naming the rule whose filter is wrong */
 export async function openEventPolicy(parts: EventPolicyParts): Promise<EventPolicy> {
-  const { config, limits, store, plugin } = parts
+  const { config, limits, store, service, plugin } = parts
   const { policy, restrictedKinds } = config
   const filterAt = (key: string, input: unknown) => parseMatch(`policy.${key}`, input, limits)
   const protectedFilters = policy.protectedFilters.map((filter, at) =>
@@ -51,12 +53,14 @@ export async function openEventPolicy(parts: EventPolicyParts): Promise<EventPol
     policy.writeAccess === 'authenticated' ? fromAuthenticatedOnly : undefined,
     writeByRules(writeRules),
     writeByGrant(acl),
+    service,
     plugin,
   ]
   const hasWriteRules =
     policy.writeAccess === 'authenticated' ||
     writeRules.some(({ action, sources }) => action === 'deny' && sources?.includes('client') !== false) ||
     protectedFilters.length > 0 ||
+    service !== undefined ||
     plugin !== undefined
   return {
     acl,
