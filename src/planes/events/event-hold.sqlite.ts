@@ -25,7 +25,7 @@ CREATE TABLE held_event_keys (
 CREATE INDEX held_keys_by_event ON held_event_keys (id);
 `
 
-export const holdMigrations: readonly Migration<SqliteTx>[] = [
+const holdMigrations: readonly Migration<SqliteTx>[] = [
   { id: 'event-hold-0001-create', up: (tx) => tx.db.exec(tables) },
 ]
 

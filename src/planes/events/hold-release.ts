@@ -9,7 +9,7 @@ import { isAddressable, isReplaceable } from './kind.ts'
 import { Pulse } from './sync/pulse.ts'
 
 /** What waits for an event waits for one of these: its id, its address, or its address under any author. */
-export function satisfiedBy(event: NostrEvent): readonly string[] {
+function satisfiedBy(event: NostrEvent): readonly string[] {
   const { id, kind, pubkey } = event
   if (!isAddressable(kind)) return isReplaceable(kind) ? [id, `${kind}:${pubkey}:`] : [id]
   const d = firstValue(event, 'd')
