@@ -70,6 +70,48 @@ test('E-24 E-30 stopped stays stopped over a restart, running runs again, and co
   assert.deepEqual([other.open, other.connections], [0, 1])
 })
 
+test('E-25 a sync asked for on a live link closes its subscription and opens another one', async () => {
+  await using peer = await ScriptPeer.listen({ events: notes(2) })
+  await using world = await controlWorld()
+  const { sync } = world.node
+  const { id } = ok(await sync.createRelay({ url: peer.url }))
+  const before = (await world.until(id, isLive)).runtime
+  ok(await sync.syncNow(id))
+  const { runtime } = await world.until(
+    id,
+    (server) => isLive(server) && server.runtime.query_runs > before.query_runs,
+  )
+  assert.equal(runtime.subscription_restarts, before.subscription_restarts + 1)
+  assert.equal(runtime.query_runs, before.query_runs + 1)
+  const live = peer.received.filter(({ frame: [verb, , filter] }) => verb === 'REQ' && isLimitZero(filter))
+  const [first, second] = live.map(({ frame }) => frame)
+  assert.equal(live.length, 2)
+  const places = [
+    ['CLOSE', first?.[1]],
+    ['REQ', second?.[1]],
+  ].map(([verb, sub]) => peer.received.findIndex(({ frame }) => frame[0] === verb && frame[1] === sub))
+  assert.ok(places[0]! >= 0 && places[0]! < places[1]!, `CLOSE at ${places[0]}, REQ at ${places[1]}`)
+  assert.equal(peer.connections, 1)
+})
+
+test('a part of time is looked at again when asked, whatever was covered', async () => {
+  const events = notes(6)
+  await using peer = await ScriptPeer.listen({ events: events.slice(0, 5) })
+  await using world = await controlWorld({ start: false })
+  const { sync } = world.node
+  const { id } = ok(await sync.createRelay({ url: peer.url, mode: 'poll' }))
+  ok(await sync.syncNow(id, { wait: true }))
+  peer.set.add(events[5]!)
+  ok(await sync.syncNow(id, { wait: true, mode: 'backfill' }))
+  const accepted = async () => ok(await sync.serverStats(id)).events_accepted
+  assert.equal(await accepted(), 5, 'what arrives late and old is behind the coverage')
+  const { created_at: at } = events[5]!
+  ok(await sync.syncNow(id, { wait: true, since: at - 10, until: at + 10 }))
+  assert.equal(await accepted(), 6)
+  assert.equal(errorOf(await sync.syncNow(id, { since: 5, until: 4 })), 'invalid_range')
+  assert.equal(errorOf(await sync.syncNow(id, { mode: 'sideways' as never })), 'invalid_mode')
+})
+
 test('E-26 a sync asked for while it backs off begins at once, and the backoff is forgotten', async () => {
   const flags = { syncRetryInitialSeconds: 3_600, syncRetryMaxSeconds: 3_600 }
   await using world = await controlWorld({ flags })
@@ -173,6 +215,29 @@ test('E-34 every time is in UTC with seconds', async () => {
   for (const [name, value] of given) assert.match(String(value), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, name)
 })
 
+test('E-19 two managers of a node do not see each other and may use the same ids', async () => {
+  await using world = await controlWorld({ start: false })
+  const { sync } = world.node
+  const server = (host: string) => ({
+    id: 'a',
+    url: `ws://${host}.example`,
+    auth_pubkey: 'ab'.repeat(32),
+    filters: [{}],
+    tls: { mode: 'disabled' },
+  })
+  for (const manager of ['one', 'two']) ok(await sync.putServer(server(manager), { manager }))
+  ok(await sync.stopServer('a', { manager: 'one' }))
+  const urls = async (name: string) => ok(await sync.listServers({ name })).map(({ url }) => url)
+  assert.deepEqual([await urls('one'), await urls('two')], [['ws://one.example'], ['ws://two.example']])
+  const state = async (manager: string) => ok(await sync.getServer('a', { manager })).runtime.state
+  assert.deepEqual([await state('one'), await state('two')], ['stopped', 'running'])
+  assert.equal(errorOf(await sync.getServer('a')), 'unknown_server')
+  assert.deepEqual(ok(await sync.listServers()), [])
+  ok(await sync.removeServer('a', { manager: 'two' }))
+  assert.equal(ok(await sync.syncStats({ manager: 'one' })).servers_total, 1)
+  assert.equal(errorOf(await sync.getServer('a', { manager: 'a/b' })), 'invalid_manager')
+})
+
 test('E-22 no secret is shown, listed, exported, logged or told in an error', async () => {
   const lines: string[] = []
   const log = createLogger({ level: 'debug', output: { write: (line) => lines.push(line) } })
@@ -201,4 +266,8 @@ test('E-22 no secret is shown, listed, exported, logged or told in an error', as
 /** Cuts the first connection, as a relay that is restarting. */
 function refusingFirst(): Personality {
   return { connect: ({ number }) => ({ cuts: () => number === 1 }) }
+}
+
+function isLimitZero(filter: unknown): boolean {
+  return (filter as { readonly limit?: number }).limit === 0
 }

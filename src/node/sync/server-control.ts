@@ -96,11 +96,20 @@ export function createServerControl<Tx>(servers: Servers<Tx>, parts: ServersPart
     return 'ok' in entry ? entry : { ok: true, value: entry }
   }
 
+  /** A part of time is looked at again by taking it out of what is covered. */
   async function syncNow({ links }: ServerEntry, options: SyncNowOptions): Promise<Result<null>> {
-    const word = wordOf(options)
+    const { since, until, mode, wait } = options
+    const again = since !== undefined || until !== undefined
+    if (again) {
+      const ids = links.map(({ link }) => link.id)
+      // A running attempt would save the coverage it began with once more.
+      await servers.cancel(ids)
+      await parts.directory.uncover(ids, [since ?? 0, until ?? Number.MAX_SAFE_INTEGER])
+    }
+    const word = mode ?? (again ? 'backfill' : 'sync')
     const asked = links.map(async ({ link }) => {
       const result = await parts.scheduler.trigger(link.id, word)
-      if (options.wait === true && result.kind !== 'refused') await caughtUp(link.id, result.finished)
+      if (wait === true && result.kind !== 'refused') await caughtUp(link.id, result.finished)
     })
     await Promise.all(asked)
     return done
@@ -145,10 +154,4 @@ function wrongRange({ mode, since, until }: SyncNowOptions): ControlFailure | un
   if (isSecond(since) && isSecond(until) && (since ?? 0) <= (until ?? Number.MAX_SAFE_INTEGER))
     return undefined
   return failure('invalid_range', 'since and until are seconds from 0, and since is not after until')
-}
-
-/** What the plane is told. */
-function wordOf({ mode, since, until }: SyncNowOptions): string {
-  if (since === undefined && until === undefined) return mode ?? 'sync'
-  return `range:${since ?? 0}-${until ?? ''}`
 }

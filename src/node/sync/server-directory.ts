@@ -13,6 +13,8 @@ import type { ServerDefinition } from '../../planes/events/definition/server-def
 import type { Filter } from '../../planes/events/filter.ts'
 import { canonicalFilter } from '../../planes/events/filter-hash.ts'
 import type { EventsScope } from '../../planes/events/sync/attempt-state.ts'
+import { checkpointSchema } from '../../planes/events/sync/checkpoint.ts'
+import { type Interval, uncover } from '../../planes/events/sync/coverage.ts'
 import { isRetired, planLinks, toLink } from './link-plan.ts'
 import { defaultManager, type ServerRecord, serverPeerId, toPeer, toRecord } from './server-record.ts'
 
@@ -201,6 +203,19 @@ export class ServerDirectory<Tx> {
         }
         if (known === undefined) await links.put(tx, link)
         await links.saveCheckpoint(tx, link.id, checkpoint)
+      }
+    })
+  }
+
+  /** Takes seconds out of what links have covered; nothing may run for them. */
+  uncover(ids: readonly LinkId[], range: Interval): Promise<void> {
+    const { links } = this.#store
+    return this.#store.transaction(async (tx) => {
+      for (const id of ids) {
+        const checkpoint = checkpointSchema.safeParse(await links.checkpoint(tx, id)).data
+        if (checkpoint === undefined) continue
+        const coverage = uncover(checkpoint.coverage, range)
+        await links.saveCheckpoint(tx, id, { ...checkpoint, coverage })
       }
     })
   }

@@ -20,6 +20,15 @@ export function cover(coverage: Coverage, [from, to]: Interval): Coverage {
   return [...apart, joined].sort(([a], [b]) => a - b)
 }
 
+/** Takes one interval out: what was known of it is to be found out again. */
+export function uncover(coverage: Coverage, [from, to]: Interval): Coverage {
+  return coverage.flatMap(([a, b]): Interval[] => {
+    if (b < from || a > to) return [[a, b]]
+    const left: Interval[] = a < from ? [[a, from - 1]] : []
+    return b > to ? [...left, [to + 1, b]] : left
+  })
+}
+
 /** What of `wanted` is not covered, newest first. */
 export function gaps(coverage: Coverage, [from, to]: Interval): Interval[] {
   const missing: Interval[] = []
