@@ -24,7 +24,7 @@ import { openGrasp } from './grasp.ts'
 import { Identity } from './identity.ts'
 import { limitsFrom } from './limits-from.ts'
 import { Node } from './node.ts'
-import { openPeerPlugins } from './peer-plugins.ts'
+import { openPeerPolicies } from './peer-policies.ts'
 import { relayConfigFrom } from './relay-config-from.ts'
 
 /** Leases of a data directory belong to whoever holds its lock, so one name serves every process in turn. */
@@ -74,6 +74,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
   const ingest = createIngest({ ...accepting, hold: grasp?.hold })
   if (grasp !== undefined)
     opening.use(new HoldRelease({ hold: grasp.hold, store: events, ingest, clock, log, sweepMs: 60_000 }))
+  const peerPolicies = { pool: plugins, onFailure: config.writePolicyPluginFailure, acl: policy.acl }
   const transport = opening.use(
     createWsTransport({ connectTimeoutMs: config.sync.connectTimeoutSeconds * 1_000 }),
   )
@@ -87,7 +88,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     migrations: [],
     relayConfig,
     onDifference: (link, difference) => differences.tell(link, difference),
-    openPolicies: (peer) => openPeerPlugins(peer, plugins, config.writePolicyPluginFailure),
+    openPolicies: (peer) => openPeerPolicies(peer, peerPolicies),
   })
   const scheduler = opening.use(
     new Scheduler<SqliteTx>({

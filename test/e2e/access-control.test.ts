@@ -64,3 +64,47 @@ test('a protected filter that is none keeps the node from starting', async () =>
     message: /policy\.protectedFilters\[1\]/,
   })
 })
+
+test('what is protected is synced with relays whose key was granted it, in either direction', async () => {
+  await using folder = await temporaryFolder()
+  const open = async (name: string, policyProtectedFilters: string) => {
+    const flags = { data: folder.join(name), port: '0', policyProtectedFilters }
+    return await openNode(await loadConfig({ flags }), { log: silentLogger })
+  }
+  await using node = await open('guarded', '[{"kinds":[5000]}]')
+  await using other = await open('other', '[]')
+  const url = await other.listen()
+  const author = newAuthor()
+  const [ours, theirs, note] = [
+    author.write({ kind: 5000 }),
+    author.write({ kind: 5000, content: '2' }),
+    author.write(),
+  ]
+  const local = { context: { caller: 'local' } } as const
+  await node.bulk.importEvents([ours, note], local)
+  await other.bulk.importEvents([theirs], local)
+  const server = {
+    mode: 'negentropy',
+    id: 'other',
+    url,
+    auth_pubkey: other.identity.pubkey,
+    filters: [{}],
+    direction: 'both',
+    enabled: false,
+  }
+  await node.putServer({ server, profile: 'open' })
+  const sync = async (direction: 'up' | 'down') => {
+    const options = { signal: new AbortController().signal, onProgress: () => {} }
+    await node.syncOnce({ url, direction, filter: {}, live: false }, options)
+    return [(await node.count({ kinds: [5000] })).count, (await other.count({})).count]
+  }
+  assert.deepEqual(await sync('up'), [1, 2], 'the note alone went up')
+  assert.deepEqual(await sync('down'), [1, 2], 'and nothing protected came down')
+  const principal = other.identity.pubkey
+  await node.acl.grant({ principal, capability: 'sync_read', match: { kinds: [5000] } })
+  assert.deepEqual(await sync('up'), [1, 3], 'granted to read it, the relay is offered it')
+  await node.acl.grant({ principal: author.pubkey, capability: 'sync_write' })
+  assert.deepEqual(await sync('down'), [1, 3], 'a grant of the author is none of the relay')
+  await node.acl.grant({ principal, capability: 'sync_write', match: { kinds: [5000] } })
+  assert.deepEqual(await sync('down'), [2, 3])
+})
