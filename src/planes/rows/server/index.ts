@@ -37,6 +37,12 @@ export { actorOf, withActor } from './http/request-actor.ts'
 export { createSyncHandlers, type SyncHandlers, type SyncHandlersConfig } from './http/sync-handlers.ts'
 export { createSyncRouter, type SyncRouterConfig } from './http/sync-router.ts'
 export type { LifecycleState } from './lifecycle.ts'
+export {
+  convertBase64EncodedUuid,
+  optionallyConvertBase64EncodedUuid,
+  PayloadExtractor,
+  PayloadFieldError,
+} from './payload-extractor.ts'
 export { type RegisteredTable, tableKey } from './registered-table.ts'
 export { RowsError, type RowsErrorCode, type RowsErrorDetails, type ServiceErrorCode } from './rows-error.ts'
 export {
