@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { it } from 'node:test'
+import { errorStatus } from '../../src/planes/rows/wire/error-code.ts'
 
 const root = new URL('../../', import.meta.url)
 const read = (path: string) => readFile(new URL(path, root), 'utf8')
@@ -17,6 +18,8 @@ it('every error code has its section in docs/reference/errors.md, and every sect
     ...members(await read('src/kernel/sync-error.ts'), 'SyncErrorCode'),
     ...members(await read('src/planes/events/event-error.ts'), 'EventErrorCode'),
     ...members(await read('src/planes/rows/client/client-error.ts'), 'RowsClientErrorCode'),
+    ...Object.keys(errorStatus),
+    ...members(await read('src/planes/rows/server/rows-error.ts'), 'ServiceErrorCode'),
     ...members(await read('src/planes/documents/document-error.ts'), 'DocumentErrorCode'),
   ]
   assert.ok(codes.length > 20)
@@ -36,7 +39,7 @@ it('every code that is thrown in the sources is one of the documented', async ()
   const unknown: string[] = []
   for await (const path of glob('src/**/*.ts', { cwd: root })) {
     const source = await read(path)
-    for (const match of source.matchAll(/new (?:Sync|Event|RowsClient|Document)Error\(\s*'([^']+)'/g))
+    for (const match of source.matchAll(/new (?:Sync|Event|RowsClient|Rows|Document)Error\(\s*'([^']+)'/g))
       if (!documented.has(match[1])) unknown.push(`${path}: ${match[1]}`)
   }
   assert.deepEqual(unknown, [])
