@@ -103,6 +103,11 @@ function writeIncoming(db: SqliteDriver, catalog: Catalog, mode: ApplyMode): voi
       ),
       table.name,
     )
+  writeVersions(db, catalog)
+}
+
+/** Records the versions of all incoming rows, held or not. */
+export function writeVersions(db: SqliteDriver, catalog: Catalog): void {
   db.run(
     `INSERT INTO _sync_row_state (schema_name, table_name, key_json, row_version, deleted, updated_at)
      SELECT ?, table_name, key_json, row_version, op = 'DELETE', ${sqlNow} FROM ${incomingTable} WHERE true

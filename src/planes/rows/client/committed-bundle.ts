@@ -11,18 +11,21 @@ import type { Outbox } from './outbox.ts'
 import type { SyncCore } from './sync-core.ts'
 import { transact } from './transaction.ts'
 
+/** Where the rows of a committed push are: in the push stage, or just as they were sent in the outbox. */
+export type CommittedRows = 'staged' | 'as-sent'
+
 /**
- * Puts the authoritative rows of a committed push into the push stage: downloaded and verified, or, where the bundle's hash
- * proves that the server stored exactly what was sent, taken from the outbox.
+ * Gets the authoritative rows of a committed push: downloaded and verified, into the push stage. Where the bundle's hash proves
+ * that the server stored exactly what was sent, there is nothing to download.
  */
 export async function stageCommitted(
   core: SyncCore,
   outbox: Outbox,
   bundle: CommittedPush,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<CommittedRows> {
+  if (isAsSent(core, outbox, bundle)) return 'as-sent'
   transact(core.db, () => core.db.exec('DELETE FROM _sync_push_stage'))
-  if (isAsSent(core, outbox, bundle)) return stageOutbox(core, bundle.bundle_seq)
   const { rowsPerCommittedPage } = await core.limits(signal)
   const hasher = new BundleHasher(core.settings.sha256)
   for (let held = 0, more = true; more; ) {
@@ -43,6 +46,7 @@ export async function stageCommitted(
       throw wrong(bundle, `it came with ${held} rows instead of ${bundle.row_count}`)
   }
   if (hasher.finish().hex !== bundle.bundle_hash) throw wrong(bundle, 'its rows do not have its hash')
+  return 'staged'
 }
 
 /** An integer of so many digits may be rounded by a 0.2.x server, which hashes alike. */
@@ -65,17 +69,6 @@ function isAsSent({ db, settings }: SyncCore, outbox: Outbox, bundle: CommittedP
     })
   }
   return hasher.finish().hex === bundle.bundle_hash
-}
-
-function stageOutbox({ db }: SyncCore, bundleSeq: number): void {
-  transact(db, () =>
-    db.run(
-      `INSERT INTO _sync_push_stage (bundle_seq, row_ordinal, schema_name, table_name, key_json, op, row_version, payload)
-       SELECT ?, row_ordinal, schema_name, table_name, key_json, op, ?, wire_payload FROM _sync_outbox_rows`,
-      bundleSeq,
-      bundleSeq,
-    ),
-  )
 }
 
 function stageRows({ db, catalog }: SyncCore, page: CommittedRowsResponse, held: number): void {

@@ -74,8 +74,8 @@ export const incomingTable = 'temp._sync_incoming'
 export function prepareIncoming(db: SqliteDriver): void {
   db.exec(
     `CREATE TABLE IF NOT EXISTS ${incomingTable} (row_ordinal INTEGER PRIMARY KEY, table_name TEXT NOT NULL, key_json TEXT NOT NULL,
-       op TEXT NOT NULL, row_version INTEGER NOT NULL, payload TEXT, held INTEGER NOT NULL DEFAULT 0,
-       UNIQUE (table_name, key_json)); DELETE FROM ${incomingTable}`,
+       op TEXT NOT NULL, row_version INTEGER NOT NULL, payload TEXT, held INTEGER NOT NULL DEFAULT 0);
+     CREATE INDEX IF NOT EXISTS ${incomingTable}_of ON _sync_incoming (table_name); DELETE FROM ${incomingTable}`,
   )
 }
 

@@ -1,7 +1,6 @@
 import { pushRejectedResponseSchema, sourceRetiredResponseSchema } from '../wire/error.ts'
-import type { CommittedPush } from '../wire/push.ts'
 import { isRowsClientError, type RowName, RowsClientError } from './client-error.ts'
-import { stageCommitted } from './committed-bundle.ts'
+import { type CommittedRows, stageCommitted } from './committed-bundle.ts'
 import { resolveConflict } from './conflict.ts'
 import { freeze, markCommitted, type Outbox, readOutbox, thaw } from './outbox.ts'
 import { findCommitted, uploadOutbox } from './push-session.ts'
@@ -32,6 +31,11 @@ export async function pushPending(core: SyncCore, signal: AbortSignal): Promise<
     if (committed) outcome = 'committed'
     if (committed && !attempt.isPartial) return outcome
   }
+}
+
+interface Committed {
+  readonly bundleSeq: number
+  readonly rows: CommittedRows
 }
 
 class PushAttempt {
@@ -68,8 +72,8 @@ class PushAttempt {
   async send(outbox: Outbox): Promise<boolean> {
     const core = this.#core
     try {
-      const bundle = await core.retrying('push', this.#signal, () => this.#exchange(outbox))
-      await this.#replay(outbox, bundle)
+      const committed = await core.retrying('push', this.#signal, () => this.#exchange(outbox))
+      await this.#replay(outbox, committed)
       return true
     } catch (error) {
       if (isRowsClientError(error, 'rows/initialization-lost')) throw loseInitialization(core, error)
@@ -78,21 +82,21 @@ class PushAttempt {
     }
   }
 
-  async #exchange(outbox: Outbox): Promise<CommittedPush> {
+  async #exchange(outbox: Outbox): Promise<Committed> {
     const { db } = this.#core
     const bundle = await uploadOutbox(this.#core, outbox, this.#signal)
     transact(db, () => {
       markCommitted(db, bundle.bundle_seq, bundle.bundle_hash)
       updateAttachment(db, { initializationId: '' })
     })
-    await stageCommitted(this.#core, outbox, bundle, this.#signal)
-    return bundle
+    const rows = await stageCommitted(this.#core, outbox, bundle, this.#signal)
+    return { bundleSeq: bundle.bundle_seq, rows }
   }
 
-  async #replay(outbox: Outbox, bundle: CommittedPush): Promise<void> {
+  async #replay(outbox: Outbox, { bundleSeq, rows }: Committed): Promise<void> {
     let mustRebuild: boolean
     try {
-      mustRebuild = replay(this.#core, outbox, bundle.bundle_seq).mustRebuild
+      mustRebuild = replay(this.#core, outbox, bundleSeq, rows).mustRebuild
     } catch (error) {
       // Edits made meanwhile and the bundle exclude each other; a rebuild carries over what can be carried, and says what not.
       if (!isRowsClientError(error, 'rows/dirty-rows', 'rows/cannot-apply')) throw error
