@@ -6,7 +6,8 @@ export const partlyFailed = 3
 
 /** 3 and 4 say more about a failure than 1; see decision 0014. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof SyncError && error.code === 'peer/unreachable' ? 4 : 1
+  if (!(error instanceof SyncError)) return 1
+  return error.code === 'peer/unreachable' || error.fault === 'negentropy_unsupported' ? 4 : 1
 }
 
 export interface Explanation {

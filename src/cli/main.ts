@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { version } from '../node/package-file.ts'
 import { aclCommand } from './acl.ts'
 import { configCommand } from './config.ts'
@@ -26,6 +26,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     await createProgram(terminal).parseAsync([...argv], { from: 'user' })
     return terminal.exitCode
   } catch (error) {
+    // Thrown by a command about how its options go together; what parsing finds was told already.
+    if (error instanceof InvalidArgumentError) terminal.fail({ code: 'usage', message: error.message })
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     terminal.fail(explain(error))
     return exitCodeOf(error)

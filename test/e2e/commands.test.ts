@@ -16,6 +16,7 @@ const wrongUsage: (readonly string[])[] = [
   ['query', '--filter', 'not json'],
   ['relay', 'add'],
   ['relay', 'add', 'ws://x', '--every', 'soon'],
+  ['relay', 'add', 'wss://x', '--tls-default', '--pin', 'x'],
   ['up', '--no-such-flag'],
 ]
 for (const args of wrongUsage) {
@@ -27,7 +28,7 @@ for (const args of wrongUsage) {
     ])
     assert.equal(code, 2)
     assert.equal(stdout, '')
-    assert.match(stderr, /error/)
+    assert.match(stderr, /error|usage/)
   })
 }
 
