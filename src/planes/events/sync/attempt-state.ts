@@ -77,6 +77,8 @@ export class AttemptState<Tx> {
   readonly notes: Record<string, string> = {}
   /** What came from this very peer is not offered back to it. Bounded: the oldest are looked up in the store. */
   readonly fromPeer = new BoundedSet<string>(50_000)
+  /** What it acknowledged in this attempt: the comparison and the tail may both come upon an event. */
+  readonly acknowledged = new BoundedSet<string>(50_000)
   phase: Progress['phase'] = 'connecting'
   /** Known to be missing on either side and not moved yet. */
   outstanding = 0

@@ -106,12 +106,13 @@ export class Upload<Tx> {
     tally?.done(left)
   }
 
-  /** What came from this very peer, in this attempt or in any before, is not offered back to it (E-132). */
+  /** What came from this very peer, in this attempt or in any before, is not offered back to it (E-132); nothing twice. */
   async #echoes(events: readonly StoredEvent[]): Promise<ReadonlySet<string>> {
-    const { fromPeer, store, session } = this.#state
-    const unsure = events.map(({ id }) => id).filter((id) => !fromPeer.has(id))
+    const { fromPeer, acknowledged, store, session } = this.#state
+    const there = (id: string) => fromPeer.has(id) || acknowledged.has(id)
+    const unsure = events.map(({ id }) => id).filter((id) => !there(id))
     const stored = unsure.length === 0 ? new Set<string>() : await store.cameFrom(session.peer.id, unsure)
-    return new Set(events.map(({ id }) => id).filter((id) => fromPeer.has(id) || stored.has(id)))
+    return new Set(events.map(({ id }) => id).filter((id) => there(id) || stored.has(id)))
   }
 
   #departure(): Parameters<typeof mayLeave>[1] {
@@ -211,6 +212,7 @@ export class Upload<Tx> {
         pace.ease()
       } else if (verdict === 'duplicate') counters.uploadDuplicate++
       else return this.#record(event.id, verdict, result.reason)
+      this.#state.acknowledged.add(event.id)
       if (this.#queued?.delete(event.id)) await this.#delivered(event.id)
       this.#state.pulse.notify()
       return
