@@ -29,7 +29,8 @@ import { relayConfigFrom } from './relay-config-from.ts'
 
 /** Leases of a data directory belong to whoever holds its lock, so one name serves every process in turn. */
 const owner = 'data-directory'
-const pollMs = 5_000
+/** Only this process changes the store, and it says so: looking by itself is for what was forgotten to be said. */
+const pollMs = 60_000
 
 export interface OpenOptions {
   /** Default: what the configuration says about logs. */

@@ -105,6 +105,66 @@ describe('normalizeServer', () => {
       )
   })
 
+  it('E-6 a URL and a TLS mode that contradict each other are told by the one to change', () => {
+    const plain = refusals({ ...minimal, url: 'ws://a', tls: { mode: 'required', pins: [pin] } })
+    assert.deepEqual(plain, [['url', 'invalid_url']])
+    const open = refusals({ ...minimal, tls: { mode: 'disabled' } })
+    assert.deepEqual(open, [['tls.mode', 'invalid_tls_mode']])
+  })
+
+  it('E-8 a client certificate comes with its key, and a key with its certificate', () => {
+    const files = { client_certfile: '/c.pem', client_keyfile: '/k.pem' }
+    assert.equal(normal({ ...minimal, tls: { pins: [pin], ...files } }).tls.client_keyfile, '/k.pem')
+    assert.deepEqual(refusals({ ...minimal, tls: { pins: [pin], client_certfile: '/c.pem' } }), [
+      ['tls.client_keyfile', 'invalid_tls_client_keyfile'],
+    ])
+    assert.deepEqual(refusals({ ...minimal, tls: { pins: [pin], client_keyfile: '/k.pem' } }), [
+      ['tls.client_certfile', 'invalid_tls_client_certfile'],
+    ])
+  })
+
+  it('E-9 filters that cannot be synced are refused, each with a code of its own', () => {
+    const cases: readonly [unknown, DefinitionErrorCode][] = [
+      [[], 'empty_filters'],
+      [seventeen, 'too_many_filters'],
+      [[{ color: ['red'] }], 'invalid_filter_key'],
+      [[{ ids: [] }], 'invalid_ids'],
+      [[{ limit: 5 }], 'limit_not_allowed'],
+      [[{ search: 'x' }], 'search_not_allowed'],
+    ]
+    for (const [filters, code] of cases)
+      assert.deepEqual(
+        refusals({ ...minimal, filters }).map(([, given]) => given),
+        [code],
+      )
+    assert.equal(new Set(cases.map(([, code]) => code)).size, cases.length)
+  })
+
+  it('what is ours in a definition is checked as strictly', () => {
+    const plain = { id: 'a', url: 'wss://a.example' }
+    const cases: readonly [object, string, DefinitionErrorCode][] = [
+      [{ upload_filters: 7 }, 'upload_filters', 'invalid_upload_filters'],
+      [{ upload_filters: [] }, 'upload_filters', 'empty_filters'],
+      [{ upload_filters: [{ limit: 1 }] }, 'upload_filters[0].limit', 'limit_not_allowed'],
+      [{ schedule: 5 }, 'schedule', 'invalid_schedule'],
+      [{ plugins: [] }, 'plugins', 'invalid_plugins'],
+      [{ plugins: { down: 'relative/path' } }, 'plugins.down', 'invalid_plugins'],
+      [{ plugins: { sideways: '/x' } }, 'plugins.sideways', 'unknown_field'],
+      [{ labels: { 'a-b': 'x' } }, 'labels.a-b', 'invalid_labels'],
+      [{ labels: { a: 7 } }, 'labels.a', 'invalid_labels'],
+      [{ identity_field: 'both' }, 'identity_field', 'invalid_identity_field'],
+      [{ auth: { identity: 'sync' } }, 'auth.identity', 'invalid_auth_identity'],
+      [{ upload_expiring: 'maybe' }, 'upload_expiring', 'invalid_upload_expiring'],
+      [
+        { accept_protected_from_peers: 'yes' },
+        'accept_protected_from_peers',
+        'invalid_accept_protected_from_peers',
+      ],
+    ]
+    for (const [change, path, code] of cases)
+      assert.deepEqual(refusals({ ...plain, ...change }, 'open'), [[path, code]], JSON.stringify(change))
+  })
+
   it('the alias enabled is taken, a contradiction is not', () => {
     assert.equal(normal({ ...minimal, enabled: false })['enabled?'], false)
     assert.equal(normal({ ...minimal, enabled: false, 'enabled?': false })['enabled?'], false)

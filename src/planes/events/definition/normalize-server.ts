@@ -172,9 +172,8 @@ function readAuth(reader: FieldReader): ServerDefinition['auth'] {
   const type = auth.choice('type', ['nip42'], 'nip42', 'invalid_auth_type')
   const authModes = ['on_challenge', 'on_required', 'disabled'] as const
   const mode = auth.choice('mode', authModes, 'on_challenge', 'invalid_auth_mode')
-  const identity = auth.text('identity', 'invalid_auth_identity') ?? 'relay'
-  if (!/^[a-z][a-z0-9-]{0,31}$/.test(identity))
-    auth.refuse('identity', 'invalid_auth_identity', 'must be a role: a-z, digits and -, a letter first')
+  // A role that no key stands behind would sign as somebody else in silence.
+  const identity = auth.choice('identity', ['relay'], 'relay', 'invalid_auth_identity')
   auth.refuseUnknown(['type', 'mode', 'identity'])
   return { type, mode, identity }
 }

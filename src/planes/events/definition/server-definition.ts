@@ -28,8 +28,8 @@ export interface ServerDefinition {
   readonly overlap_window_seconds: number
   readonly relay_info_mode: RelayInfoMode
   readonly identity_field: IdentityField
-  /** `identity` is the role of ours that signs. */
-  readonly auth: { readonly type: 'nip42'; readonly mode: AuthMode; readonly identity: string }
+  /** `identity` is the role of ours that signs; a node has one. */
+  readonly auth: { readonly type: 'nip42'; readonly mode: AuthMode; readonly identity: 'relay' }
   readonly tls: TlsDefinition
   /** Opaque, returned unchanged. */
   readonly metadata: Readonly<Record<string, unknown>>
