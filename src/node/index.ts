@@ -20,6 +20,7 @@ export type {
 export { type OpenOptions, openNode } from './create-node.ts'
 export { Node } from './node.ts'
 export type { RelayDefinition } from './relay-definition.ts'
+export type { ManagedServers } from './sync/managed-servers.ts'
 export type { LinkEntry, ServerEntry } from './sync/server-directory.ts'
 export type {
   ControlErrorCode,

@@ -48,6 +48,7 @@ import { relayConfigFrom } from './relay-config-from.ts'
 import type { RelayDefinition } from './relay-definition.ts'
 import { createSyncControl } from './sync/create-sync-control.ts'
 import type { Dispatch } from './sync/dispatch.ts'
+import { type ManagedServers, managedServers } from './sync/managed-servers.ts'
 import { recurringEntries } from './sync/recurring.ts'
 import { ServerDirectory, type ServerEntry } from './sync/server-directory.ts'
 import type { SyncControl } from './sync-control.ts'
@@ -138,6 +139,11 @@ export class Node implements NodeControl {
     this.#recurring = recurringEntries(config.schedule, jobs)
     this.#relays = new RelayCommands({ servers, directory, selfUrls })
     this.#resources = resources
+  }
+
+  /** The control plane over the servers of one manager, of which several may live in a node and do not see each other. */
+  manager(name: string): ManagedServers {
+    return managedServers(this.sync, name)
   }
 
   /** Serves the relay; answers its URL. */

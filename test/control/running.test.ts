@@ -233,8 +233,9 @@ test('E-19 two managers of a node do not see each other and may use the same ids
   assert.deepEqual([await state('one'), await state('two')], ['stopped', 'running'])
   assert.equal(errorOf(await sync.getServer('a')), 'unknown_server')
   assert.deepEqual(ok(await sync.listServers()), [])
-  ok(await sync.removeServer('a', { manager: 'two' }))
-  assert.equal(ok(await sync.syncStats({ manager: 'one' })).servers_total, 1)
+  ok(await world.node.manager('two').removeServer('a'))
+  assert.deepEqual(ok(await world.node.manager('two').listServers()), [])
+  assert.equal(ok(await world.node.manager('one').syncStats()).servers_total, 1)
   assert.equal(errorOf(await sync.getServer('a', { manager: 'a/b' })), 'invalid_manager')
 })
 

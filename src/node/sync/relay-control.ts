@@ -91,7 +91,7 @@ export function createRelayControl<Tx>(
     trigger: (mode, url) => dispatcher(mode, { url, patient: false }),
 
     async recover() {
-      const running = (await servers.list(defaultManager)).filter(({ record }) => record.state === 'running')
+      const running = (await servers.list()).filter(({ record }) => record.state === 'running')
       return recover(running, parts)
     },
 
@@ -156,7 +156,11 @@ export function createRelayControl<Tx>(
 export function createDispatch<Tx>(servers: Servers<Tx>, parts: ServersParts<Tx>): Dispatch {
   const { store, directory, scheduler, clock } = parts
   return async (mode, { url, patient }) => {
-    const found = url === undefined ? await servers.list(defaultManager) : await directory.atUrl(url)
+    // The recurring jobs are everybody's, a person asks for what is shown to them.
+    const found =
+      url === undefined
+        ? await servers.list(patient ? undefined : defaultManager)
+        : await directory.atUrl(url)
     if (url !== undefined && found.length === 0)
       return { mode, dispatched: [], skipped: [{ id: null, url, reason: 'unknown_relay' }] }
     // What was only synced on demand takes part when it is named.

@@ -137,13 +137,14 @@ export class ServerDirectory<Tx> {
     })
   }
 
-  /** Sorted by id. */
-  list(manager: string): Promise<readonly ServerEntry[]> {
+  /** Sorted by id; of all managers where none is named. */
+  list(manager?: string): Promise<readonly ServerEntry[]> {
     return this.#store.read(async (tx) => {
       const entries: ServerEntry[] = []
       for (const peer of await this.#store.peers.list(tx)) {
         const entry = await this.#entryOf(tx, peer)
-        if (entry?.record.manager === manager) entries.push(entry)
+        if (entry !== undefined && (manager ?? entry.record.manager) === entry.record.manager)
+          entries.push(entry)
       }
       return entries.toSorted((a, b) => (a.record.definition.id < b.record.definition.id ? -1 : 1))
     })

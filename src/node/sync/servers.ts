@@ -95,7 +95,8 @@ export class Servers<Tx> {
     return failure('config_quarantined', `server ${id}: ${damaged.reason} (${advice})`)
   }
 
-  async list(manager: string): Promise<readonly ServerEntry[]> {
+  /** Of all managers where none is named. */
+  async list(manager?: string): Promise<readonly ServerEntry[]> {
     return (await this.#parts.directory.list(manager)).map((entry) => this.current(entry))
   }
 
