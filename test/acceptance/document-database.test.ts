@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { defaultDocumentLimits } from '../../src/planes/documents/document-limits.ts'
+import type { SealedEntry } from '../../src/planes/documents/entry/entry.ts'
+import { sealEntry } from '../../src/planes/documents/entry/entry-encoder.ts'
+import { rawIdOf } from '../../src/planes/documents/entry/entry-id.ts'
 import { createWorkerSignatureVerifier } from '../../src/planes/documents/ingest/signature-verifier.workers.ts'
 import { Instance } from '../../src/planes/documents/instance.ts'
 import { MemoryDocumentStorage } from '../../src/planes/documents/storage/document-storage.memory.ts'
@@ -17,6 +21,7 @@ import {
   opened,
   put,
 } from '../helpers/document-world.ts'
+import { makeEntry } from '../helpers/entry-maker.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
 const alice = keyNumber(1)
@@ -260,5 +265,89 @@ describe('on SQLite', () => {
       verifier: createWorkerSignatureVerifier({ workers: 1 }),
     })
     assert.equal(third.system('_sync'), system.id)
+  })
+})
+
+describe('hostile and broken histories', () => {
+  it('D-15 with a gap nothing beyond it is read, and what it lacks is known; when it comes, all is there', async () => {
+    await using writer = await newInstance()
+    const database = await writer.createDatabase({ key: alice })
+    for (const name of ['b', 'c', 'd', 'e']) await put(database, name, name)
+    const [a, b, c, d, e] = (await entriesOf(database)) as [
+      SealedEntry,
+      SealedEntry,
+      SealedEntry,
+      SealedEntry,
+      SealedEntry,
+    ]
+    await using reader = await newInstance()
+    assert.deepEqual(await kinds(reader, a, b, e, d), ['verified', 'verified', 'held', 'held'])
+    const there = await opened(reader, database.id)
+    assert.deepEqual(await there.tips(), [b.id])
+    assert.deepEqual(await reader.read((view) => view.wanted(database.id, 9)), [c.id])
+    assert.deepEqual(await kinds(reader, c), ['verified'])
+    assert.deepEqual(await there.tips(), [e.id])
+    assert.deepEqual(await reader.read((view) => view.wantedDatabases()), [])
+  })
+
+  it('T-MAL-14 a chain of thousands that arrives backwards is released without a stack as deep', async () => {
+    await using writer = await newInstance()
+    const database = await writer.createDatabase()
+    const chain: SealedEntry[] = await entriesOf(database)
+    for (let i = 0; i < 3_000; i++) chain.push(makeEntry([chain.at(-1)!], [], { pin: [chain[0]!] }))
+    const [root, first, ...rest] = chain as [SealedEntry, SealedEntry, ...SealedEntry[]]
+    await using reader = await newInstance()
+    await kinds(reader, root)
+    for (let i = rest.length; i > 0; i -= 500) {
+      const part = rest.slice(Math.max(0, i - 500), i)
+      assert.deepEqual(new Set(await kinds(reader, ...part.toReversed())), new Set(['held']))
+    }
+    const { released } = await reader.ingest([first.bytes])
+    assert.equal(released.length, rest.length)
+    assert.deepEqual(await (await opened(reader, database.id)).tips(), [rest.at(-1)!.id])
+  })
+
+  it('T-MAL-14 noise among entries is refused one by one, and the entries beside it are taken', async () => {
+    await using writer = await newInstance()
+    const database = await writer.createDatabase({ key: alice })
+    await put(database, 'k', 'v')
+    const [root, child] = await entriesOf(database)
+    await using reader = await newInstance()
+    const big = new Uint8Array(2 * 1024 * 1024)
+    const cut = child!.bytes.subarray(0, 100)
+    const { outcomes } = await reader.ingest([
+      Uint8Array.of(),
+      big,
+      child!.bytes,
+      cut,
+      Uint8Array.of(0xff),
+      root!.bytes,
+    ])
+    const codes = outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.code : outcome.kind))
+    const noise = 'document/bad-encoding'
+    assert.deepEqual(codes, [noise, 'document/too-large', 'verified', noise, noise, 'verified'])
+  })
+
+  it('T-MAL-14 an entry whose parents are ids no entry can have is refused, not held', async () => {
+    await using writer = await newInstance()
+    const database = await writer.createDatabase()
+    const [root] = await entriesOf(database)
+    const entry = makeEntry([root!], [], { pin: [root!] }).entry
+    const raw = rawIdOf(Buffer.from('no entry'))
+    const wrong = [
+      sealEntry({ ...entry, parents: [raw] }),
+      sealEntry({ ...entry, stores: [{ name: 'x', parents: [raw], data: undefined, height: undefined }] }),
+    ]
+    assert.deepEqual(await kinds(writer, ...wrong), ['document/bad-parents', 'document/bad-parents'])
+  })
+
+  it('T-MAL-14 a database takes no more stores than its limit, an entry no more than the entry’s', async () => {
+    const limits = { ...defaultDocumentLimits, maxStores: 4, maxStoresPerEntry: 3 }
+    await using instance = await newInstance({ limits })
+    const database = await instance.createDatabase()
+    const open = (name: string) => database.transact((tx) => tx.getStore(name, docStore))
+    await open('one')
+    await assert.rejects(open('two'), refused('document/too-large'))
+    assert.equal(await database.count(), 2)
   })
 })

@@ -136,7 +136,12 @@ export function documentStorageSuite(name: string, setup: () => Promise<Document
         assert.deepEqual(ids(view.listByStatus(root.id, 'unverified')), [join.id])
       })
       await storage.write((batch) => {
-        batch.add(left, 'verified')
+        batch.add(left, 'unverified')
+        batch.setWants(left.id, [])
+      })
+      assert.deepEqual(await storage.read((view) => view.wanted(root.id, 9)), [right.id])
+      await storage.write((batch) => {
+        batch.decide(left.id, 'verified')
         batch.add(right, 'verified')
         batch.setWants(join.id, [])
         batch.decide(join.id, 'verified')

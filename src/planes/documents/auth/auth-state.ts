@@ -22,7 +22,7 @@ const nothing: AuthState = {
   tips: [],
   doc: new Doc(),
   auth: noAuth,
-  settled: { effective: [], void: new Set(), grants: new Map(), key: '' },
+  settled: { effective: [], void: new Set(), revoking: new Set(), grants: new Map(), key: '' },
 }
 
 const maxCached = 2_000
@@ -85,7 +85,9 @@ export class AuthStates {
       ...revoked.map(({ authority }) => ({ authority, by: id })),
     ]
     const key = settledKey(effective, before.settled.void)
-    const settled = { effective, void: before.settled.void, grants, key }
+    const { revoking: seen } = before.settled
+    const revoking = revoked.length === 0 ? seen : new Set([...seen, id])
+    const settled = { effective, void: before.settled.void, revoking, grants, key }
     return { tips: [id], doc, auth: readAuth(doc), settled }
   }
 

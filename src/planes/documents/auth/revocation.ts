@@ -25,6 +25,8 @@ export interface Settled {
   readonly effective: readonly Revocation[]
   /** Settings entries that count for nothing. */
   readonly void: ReadonlySet<EntryId>
+  /** Every entry that revokes something, whether that holds or not: who has seen one of them builds on it. */
+  readonly revoking: ReadonlySet<EntryId>
   /** Settings entries that granted an authority, void ones included. */
   readonly grants: ReadonlyMap<Authority, readonly EntryId[]>
   /** Equal for equal verdicts: what a materialised state was computed under. */
@@ -71,7 +73,8 @@ export function settleRevocations(
     })
     if (more.length === 0) {
       const pairs = effective.map(({ authority, by }) => ({ authority, by }))
-      return { effective: pairs, void: voided, grants, key: settledKey(pairs, voided) }
+      const revoking = new Set(candidates.map(({ by }) => by))
+      return { effective: pairs, void: voided, revoking, grants, key: settledKey(pairs, voided) }
     }
     for (const { id } of more) baseless.add(id)
   }

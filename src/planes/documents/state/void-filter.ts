@@ -1,7 +1,7 @@
 import type { AuthState, AuthStates } from '../auth/auth-state.ts'
 import { authorityOf } from '../auth/authority.ts'
 import type { SealedEntry } from '../entry/entry.ts'
-import type { DatabaseId, EntryId } from '../entry/entry-id.ts'
+import type { DatabaseId } from '../entry/entry-id.ts'
 import { parseMetadata } from '../entry/entry-metadata.ts'
 import type { DocumentView } from '../storage/document-storage.ts'
 
@@ -31,15 +31,11 @@ export class VoidFilter {
     const pin = this.#states.at(this.#view, this.#database, parseMetadata(sealed.entry.metadata).settingsTips)
     const { authority } = authorityOf(pin.auth, sealed)
     for (const { authority: revoked, by } of effective) {
-      if (revoked !== authority || knows(pin, by)) continue
+      // Whoever has seen the revocation writes after it, under what was granted since.
+      if (revoked !== authority || pin.settled.revoking.has(by)) continue
       if (!this.#states.ancestors(this.#view, this.#database, by).has(sealed.id)) return true
     }
     const grants = pin.settled.grants.get(authority) ?? []
     return voided.size > 0 && grants.length > 0 && grants.every((grant) => voided.has(grant))
   }
-}
-
-/** Whether the author had seen the revocation: it is among the effective ones of the settings he wrote under. */
-function knows(pin: AuthState, by: EntryId): boolean {
-  return pin.settled.effective.some((revocation) => revocation.by === by)
 }

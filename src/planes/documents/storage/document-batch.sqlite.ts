@@ -127,7 +127,7 @@ export class SqliteDocumentBatch implements DocumentBatch {
   }
 
   wanted(database: DatabaseId, limit: number): readonly EntryId[] {
-    const sql = 'SELECT DISTINCT id FROM document_wants WHERE db = ? ORDER BY id LIMIT ?'
+    const sql = `SELECT DISTINCT id FROM document_wants AS want WHERE db = ? AND ${notHeld} ORDER BY id LIMIT ?`
     return this.#ids(sql, this.#db(database), limit)
   }
 
@@ -309,6 +309,9 @@ export class SqliteDocumentBatch implements DocumentBatch {
     return rows.map(({ id }) => entryIdOfDigest(id as Uint8Array))
   }
 }
+
+/** An entry that is wanted and held already waits for something itself. */
+const notHeld = 'NOT EXISTS (SELECT 1 FROM document_entries AS entry WHERE entry.id = want.id)'
 
 function nameOf(code: unknown): Verification {
   const name = names[Number(code)]

@@ -288,7 +288,8 @@ class MemoryBatch implements DocumentBatch {
   }
 
   *#wants(): Generator<Want> {
-    for (const { wants } of this.#entries.values()) yield* wants
+    for (const { wants } of this.#entries.values())
+      for (const want of wants) if (!this.#entries.has(want.id)) yield want
   }
 
   #set<Value>(map: Map<string, Value>, key: string, value: Value | undefined): void {
