@@ -8,8 +8,11 @@ import pg from 'pg'
 
 /** A PostgreSQL to test against, one per test process. */
 export interface PostgresServer {
-  /** A fresh, empty database that is dropped when it is disposed of. */
-  database(): Promise<TestDatabase>
+  /**
+   * A fresh database that is dropped when it is disposed of: empty, or a copy of what `prepare` made of an empty one. It is
+   * called once for each function.
+   */
+  database(prepare?: (database: TestDatabase) => Promise<void>): Promise<TestDatabase>
 }
 
 export interface TestDatabase extends AsyncDisposable {
@@ -41,15 +44,28 @@ export function postgresServer(): PostgresServer {
     for (const database of open) await database[Symbol.asyncDispose]()
     await (await running)?.stop()
   })
+  const templates = new Map<(database: TestDatabase) => Promise<void>, Promise<string>>()
+  const create = async (template?: string): Promise<TestDatabase> => {
+    running ??= startServer()
+    const { url } = await running
+    const name = `syncline_test_${process.pid}_${++databases}`
+    const database = await createDatabase(url, name, template, () => open.delete(database))
+    open.add(database)
+    return database
+  }
+  /** Whatever is connected to a database keeps it from being copied, so what prepares it ends its pools. */
+  const templateOf = async (prepare: (database: TestDatabase) => Promise<void>): Promise<string> => {
+    const database = await create()
+    await prepare(database)
+    await database.pool.end()
+    return new URL(database.url).pathname.slice(1)
+  }
   return {
-    async database() {
-      running ??= startServer()
-      const { url } = await running
-      const database = await createDatabase(url, `syncline_test_${process.pid}_${++databases}`, () =>
-        open.delete(database),
-      )
-      open.add(database)
-      return database
+    async database(prepare) {
+      if (prepare === undefined) return create()
+      const template = templates.get(prepare) ?? templateOf(prepare)
+      templates.set(prepare, template)
+      return create(await template)
     },
   }
 }
@@ -91,9 +107,10 @@ async function startServer(): Promise<RunningServer> {
 async function createDatabase(
   serverUrl: string,
   name: string,
+  template: string | undefined,
   onDisposed: () => void,
 ): Promise<TestDatabase> {
-  await command(serverUrl, `create database ${name}`)
+  await command(serverUrl, `create database ${name}${template === undefined ? '' : ` template ${template}`}`)
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
   const pools: pg.Pool[] = []

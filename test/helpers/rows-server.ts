@@ -46,9 +46,13 @@ export async function rowsServer(
   server: PostgresServer,
   options: RowsServerOptions = {},
 ): Promise<RowsServer> {
-  const database = await server.database()
-  await database.pool.query(businessSchema)
-  return openRowsServer(database, options)
+  return openRowsServer(await server.database(prepareBusiness), options)
+}
+
+/** The business tables with everything that a first start does to a database. */
+async function prepareBusiness({ pool }: TestDatabase): Promise<void> {
+  await pool.query(businessSchema)
+  await createSyncService({ pool, config: { registeredTables: businessTables } }).bootstrap()
 }
 
 /** On a database that has the business tables already; disposing of it drops the database. */

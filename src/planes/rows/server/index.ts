@@ -1,7 +1,14 @@
-export type { CapabilitiesResponse } from '../wire/capabilities.ts'
+export type { CapabilitiesResponse, RegisteredTableSpec } from '../wire/capabilities.ts'
 export type { CommittedRowsResponse } from '../wire/committed-rows.ts'
 export type { ConnectRequest, ConnectResponse } from '../wire/connect.ts'
-export type { ErrorResponse, PushConflict, PushRejection, SourceRetiredResponse } from '../wire/error.ts'
+export type {
+  ErrorResponse,
+  LimitExceededResponse,
+  PushConflict,
+  PushRejectedResponse,
+  PushRejection,
+  SourceRetiredResponse,
+} from '../wire/error.ts'
 export { errorStatus, type WireErrorCode } from '../wire/error-code.ts'
 export type { Operation } from '../wire/operation.ts'
 export { paths, protocolVersion, sourceIdHeader } from '../wire/protocol.ts'
