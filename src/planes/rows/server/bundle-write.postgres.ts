@@ -75,7 +75,7 @@ function* bundleRows(
     }
     hasher.addCanonical(row, payload?.canonical ?? 'null')
     // Counted from 1 in the database, as go-oversync counts there.
-    yield [userPk, seq, ++ordinal, table.id, `\\x${keyHex}`, opCode, payload?.exact ?? null]
+    yield [userPk, seq, ++ordinal, table.id, { hex: keyHex }, opCode, payload?.exact ?? null]
   }
 }
 

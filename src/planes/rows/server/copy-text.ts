@@ -1,5 +1,5 @@
-/** A value in PostgreSQL's text format of COPY. Bytes go in as bytea, a plain object is not a value. */
-export type CopyValue = string | number | null | Uint8Array
+/** A value in PostgreSQL's text format of COPY; bytes are given as their hex digits. */
+export type CopyValue = string | number | null | { readonly hex: string }
 
 /** A line of COPY text. */
 export function copyLine(values: readonly CopyValue[]): string {
@@ -11,8 +11,7 @@ export function copyLine(values: readonly CopyValue[]): string {
 function copyField(value: CopyValue): string {
   if (value === null) return '\\N'
   if (typeof value === 'number') return String(value)
-  if (typeof value !== 'string')
-    return `\\\\x${Buffer.from(value.buffer, value.byteOffset, value.length).toString('hex')}`
+  if (typeof value !== 'string') return `\\\\x${value.hex}`
   return /[\\\n\r\t]/.test(value)
     ? value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')
     : value

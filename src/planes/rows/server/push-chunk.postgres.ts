@@ -1,5 +1,4 @@
 import type { PushChunkRequest, PushChunkResponse } from '../wire/push.ts'
-import { rowIdentity } from '../wire/sync-key.ts'
 import type { Actor } from './actor.ts'
 import { runsOf } from './apply-plans.ts'
 import { copyRows } from './copy-rows.postgres.ts'
@@ -65,7 +64,7 @@ function checkChunk(
   const seen = new Set<string>()
   return rows.map((row, i) => {
     const staged = stageRow(rules, row, start + i)
-    const identity = Buffer.from(rowIdentity(staged.keyBytes, staged.tableId)).toString('latin1')
+    const identity = `${staged.tableId} ${staged.keyHex}`
     if (seen.has(identity)) throw invalid(`row ${start + i}: the chunk holds this row twice`)
     seen.add(identity)
     return staged
@@ -74,7 +73,7 @@ function checkChunk(
 
 function* stagingRows(pushId: string, start: number, rows: readonly StagedRow[]) {
   for (const [i, row] of rows.entries())
-    yield [pushId, start + i, row.tableId, row.keyBytes, row.opCode, row.baseVersion, row.payload]
+    yield [pushId, start + i, row.tableId, { hex: row.keyHex }, row.opCode, row.baseVersion, row.payload]
 }
 
 function invalid(message: string): RowsError {

@@ -3,7 +3,7 @@ import { CanonicalJsonError, exactCanonicalJson } from '../wire/canonical-json.t
 import type { JsonObject, JsonValue } from '../wire/json-value.ts'
 import { type OperationCode, operationCode } from '../wire/operation.ts'
 import type { PushRow } from '../wire/row.ts'
-import { isKeyText, keyToBytes } from '../wire/sync-key.ts'
+import { isKeyText } from '../wire/sync-key.ts'
 import { scopeColumn } from './capture.postgres.ts'
 import { normalName, normalSchema } from './registered-table.ts'
 import { RowsError } from './rows-error.ts'
@@ -12,7 +12,8 @@ import type { SyncColumn, SyncTable, SyncTables } from './sync-table.ts'
 /** A pushed row as it is staged. */
 export interface StagedRow {
   readonly tableId: number
-  readonly keyBytes: Uint8Array
+  /** The key's bytes, as hex digits. */
+  readonly keyHex: string
   readonly opCode: OperationCode
   readonly baseVersion: number
   /** JSON text in the form PostgreSQL reads; null for DELETE. */
@@ -43,10 +44,10 @@ export function stageRow(rules: UploadRules, row: PushRow, ordinal: number): Sta
       ordinal,
       table.keyKind === 'uuid' ? `${short(key)} is not a canonical uuid` : 'the key is no valid text',
     )
-  const keyBytes = keyToBytes(table.keyKind, key)!
+  const keyHex = table.keyKind === 'uuid' ? key.replaceAll('-', '') : Buffer.from(key).toString('hex')
   const staged = {
     tableId: table.id,
-    keyBytes,
+    keyHex,
     opCode: operationCode[row.op],
     baseVersion: row.base_row_version,
   }
