@@ -67,6 +67,8 @@ export class AdminServer implements AsyncDisposable {
     // A body of 256 KiB comes within this, or nobody needs it.
     server.requestTimeout = 30_000
     await bind(server, config)
+    if (!/^(localhost|127\.[\d.]+|::1)$/.test(config.host))
+      log.warn('the admin API is reachable from other machines, and speaks plain HTTP', { host: config.host })
     origins.push(...reachable(server.address() as AddressInfo, config.host), ...config.publicUrls)
     return new AdminServer(server, stop, origins)
   }

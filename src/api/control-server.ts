@@ -3,7 +3,8 @@ import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { SyncError } from '../kernel/sync-error.ts'
-import type { AuditLog } from '../node/audit-log.ts'
+import { isToken, tokenPrefix } from '../node/api-key.ts'
+import type { AuditEntry, AuditLog } from '../node/audit-log.ts'
 import type { NodeControl } from '../node/control.ts'
 import type { RelayDefinition } from '../node/relay-definition.ts'
 import { textLines } from '../node/text-lines.ts'
@@ -95,8 +96,7 @@ export class ControlServer implements AsyncDisposable {
   }
 
   async #audited(call: ControlCall, run: () => Promise<unknown>): Promise<unknown> {
-    const { call: name, ...params } = call
-    const entry = { actor: 'local', method: call.call === 'ask' ? `${call.of}.${call.method}` : name, params }
+    const entry = { actor: 'local', ...described(call) }
     try {
       const result = await run()
       await this.#audit.add({ ...entry, result: 'ok' })
@@ -163,6 +163,17 @@ function ask(node: NodeControl, { of, method, args }: Extract<ControlCall, { cal
   // JSON has no undefined: what was left out came as null.
   return part[method]!(...args.map((argument) => argument ?? undefined))
 }
+
+/** What the audit log says of a call: everything but secrets, which stand among the arguments without a name. */
+function described({ call: name, ...params }: ControlCall): Pick<AuditEntry, 'method' | 'params'> {
+  if (!('of' in params)) return { method: name, params }
+  const { of, method, args } = params
+  const shown = of === 'identityControl' ? [] : args.map(withoutToken)
+  return { method: `${of}.${method}`, params: { args: shown } }
+}
+
+const withoutToken = (argument: unknown): unknown =>
+  typeof argument === 'string' && isToken(argument) ? tokenPrefix(argument) : argument
 
 const changing: ReadonlySet<string> = new Set(['reset', 'removeRelay', 'addRelay', 'setRelay', 'putServer'])
 
