@@ -363,6 +363,18 @@ describe('rows that the database refuses', () => {
     assert.match(answer.body.message, /not this title/)
   })
 
+  it('a key that is too long for an index is named, and an id that is too long is no id', async () => {
+    const device = await fresh()
+    const long = Array.from({ length: 1_500 }, (_, i) =>
+      String.fromCharCode(0x4e00 + ((i * 7919) % 20_000)),
+    ).join('')
+    const answer = await push(device, 1, [note('a', {}), note(long, {}), note('b', {})])
+    assert.deepEqual(refusal(answer), [422, 'push_rejected'])
+    assert.deepEqual([answer.body.rejection.row_ordinal, answer.body.rejection.sqlstate], [1, '54000'])
+    const endless = server.device('x'.repeat(1_001), 'a')
+    assert.deepEqual(refusal(await endless.get('/sync/pull')), [401, 'authentication_failed'])
+  })
+
   it('limits of a bundle are enforced', async () => {
     await using own = await rowsServer(postgres, {
       config: { maxRowsPerBundle: 2, maxBytesPerBundle: 2_000 },

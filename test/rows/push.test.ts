@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, describe, it } from 'node:test'
+import { createSyncService } from '../../src/planes/rows/server/index.ts'
 import { BundleHasher } from '../../src/planes/rows/wire/bundle-hash.ts'
 import { parseJson } from '../../src/planes/rows/wire/json-text.ts'
+import { pushChunkRequestSchema } from '../../src/planes/rows/wire/push.ts'
 import { postgresServer } from '../helpers/postgres-server.ts'
 import {
   type Answer,
@@ -491,6 +493,73 @@ describe('applying', () => {
       }
     const conflict = await push(device, 2, [{ table: 'typed_rows', key: keys[2]!, op: 'DELETE', base: 9 }])
     assert.equal(conflict.body.conflict.server_row.data, long)
+  })
+
+  it('values of every type come back in their one spelling, whatever the settings of the database', async () => {
+    await using own = await rowsServer(postgres)
+    const name = new URL(own.database.url).pathname.slice(1)
+    for (const setting of [
+      `timezone to 'Asia/Tokyo'`,
+      `datestyle to 'SQL, DMY'`,
+      `bytea_output to 'escape'`,
+      'extra_float_digits to 0',
+    ])
+      await own.database.pool.query(`alter database ${name} set ${setting}`)
+    // Those settings count for connections to come.
+    const service = createSyncService({ pool: own.database.openPool(), config: own.service.settings })
+    await service.bootstrap()
+    const actor = { userId: 'ann', sourceId: 'a' }
+    await service.connect(actor, { has_local_pending_rows: false })
+    const id = randomUUID()
+    const rows = pushChunkRequestSchema.parse(
+      parseJson(`{"rows":[
+        {"schema":"business","table":"typed_rows","key":{"id":"${id}"},"op":"INSERT","payload":{"name":"é😀\\ud800","enabled_flag":"1",
+          "rating":0.30000000000000004,"count_value":-9223372036854775808,"data":"AP8=","created_at":"2026-03-24T20:42:11.5+02:00"}},
+        {"schema":"business","table":"notes","key":{"id":"n"},"op":"INSERT","payload":{"amount":12345678901234567890.123456789,
+          "done":"1","tags":{"b":[1,{"c":null}],"a":1e2},"due":"2026-12-24"}},
+        {"schema":"business","table":"notes","key":{"id":"z"},"op":"INSERT","payload":{"amount":-0,"done":false}}]}`),
+    )
+    const created = await service.createPushSession(actor, { source_bundle_id: 1, planned_row_count: 3 })
+    const pushId = created.status === 'staging' ? created.push_id : ''
+    await service.uploadPushChunk(actor, pushId, rows)
+    await service.commitPushSession(actor, pushId)
+    const body = await service.committedRowsBody(actor, 1, undefined, 0)
+    for (const part of [
+      '"created_at":"2026-03-24T18:42:11.5+00:00"',
+      '"data":"AP8="',
+      '"count_value":-9223372036854775808',
+      '"rating":0.30000000000000004',
+      '"name":"é😀\ufffd"',
+      '"enabled_flag":1',
+      '"amount":12345678901234567890.123456789',
+      '"done":true',
+      '"tags":{"a":100,"b":[1,{"c":null}]}',
+      '"due":"2026-12-24"',
+      '"amount":0',
+    ])
+      assert.ok(body.includes(part), `${part} in ${body}`)
+    const { snapshot_id } = await service.createSnapshotSession(actor)
+    const snapshot = await service.snapshotChunkBody(actor, snapshot_id, 0, 0)
+    for (const part of [
+      '12345678901234567890.123456789',
+      '2026-03-24T18:42:11.5+00:00',
+      '-9223372036854775808',
+      '"AP8="',
+    ])
+      assert.ok(snapshot.includes(part), `${part} in ${snapshot}`)
+  })
+
+  it('what the server itself wrote is sent though it is not finite', async () => {
+    const device = await fresh()
+    const insert = `insert into business.typed_rows (id, name, enabled_flag, rating) values (gen_random_uuid(), 'x', 1, $1)`
+    await server.service.withinSyncBundle(device, { sourceId: 's', sourceBundleId: 1 }, async (tx) => {
+      for (const rating of ['NaN', 'Infinity', '-Infinity']) await tx.query(insert, [rating])
+    })
+    const { body } = await device.get('/sync/committed-bundles/1/rows')
+    assert.deepEqual(
+      body.rows.map((row: { payload: { rating: unknown } }) => row.payload.rating),
+      ['NaN', 'Infinity', '-Infinity'],
+    )
   })
 
   it('R-33 base64 that was wrapped into lines is taken', async () => {

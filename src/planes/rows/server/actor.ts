@@ -7,7 +7,10 @@ export interface Actor {
   readonly sourceId: string
 }
 
-/** The actor with its ids trimmed; throws `authentication_failed` if one that is needed is blank. */
+/** Ids are parts of index keys and of notifications, both of which have limits of their own in PostgreSQL. */
+const maxIdBytes = 1_000
+
+/** The actor with its ids trimmed; throws `authentication_failed` if one that is needed is blank, or cannot be an id. */
 export function checkActor({ userId, sourceId }: Actor, needsSource = true): Actor {
   const actor = { userId: userId.trim(), sourceId: sourceId.trim() }
   if (actor.userId === '')
@@ -15,10 +18,10 @@ export function checkActor({ userId, sourceId }: Actor, needsSource = true): Act
   if (needsSource && actor.sourceId === '')
     throw new RowsError('authentication_failed', 'the request does not say which source it comes from')
   for (const id of [actor.userId, actor.sourceId])
-    if (id.includes('\0') || !id.isWellFormed())
+    if (id.includes('\0') || !id.isWellFormed() || Buffer.byteLength(id) > maxIdBytes)
       throw new RowsError(
         'authentication_failed',
-        'a user or source id holds characters that no text may hold',
+        `a user or source id is longer than ${maxIdBytes} bytes, or holds characters that no text may hold`,
       )
   return actor
 }

@@ -41,10 +41,10 @@ const reasons: Readonly<Record<string, RejectionReason>> = {
 
 /**
  * Whether the database refused the rows themselves: bad values (class 22), constraints (23), columns and privileges (42),
- * and what triggers raise (P0001). The same push would be refused again (§12 item 12).
+ * views with checks (44), keys that are too long for an index (54), and what triggers raise (P0001). The same push would be refused again (§12 item 12).
  */
 export function isRejection(error: unknown): error is DatabaseError {
-  return /^(?:22|23|42|44|P0001|428)/.test(sqlState(error) ?? '')
+  return /^(?:22|23|42|44|54|P0001)/.test(sqlState(error) ?? '')
 }
 
 /** Why a commit was refused, and by which row: the push is applied once more, and rolled back, to find it. */

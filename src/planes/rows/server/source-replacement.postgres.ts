@@ -1,16 +1,19 @@
 import type { SourceReplacement } from '../wire/snapshot.ts'
-import type { Actor } from './actor.ts'
+import { type Actor, checkActor } from './actor.ts'
 import { RowsError } from './rows-error.ts'
 import { lockSource, refuseRetired } from './source.postgres.ts'
 import type { Queryable } from './transaction.postgres.ts'
 
 /** The replacement with its ids trimmed; throws `snapshot_session_invalid` unless it can be meant (§6.2). */
-export function checkReplacement({ sourceId }: Actor, replacement: SourceReplacement): SourceReplacement {
+export function checkReplacement(
+  { userId, sourceId }: Actor,
+  replacement: SourceReplacement,
+): SourceReplacement {
   const previous = replacement.previous_source_id.trim()
   const next = replacement.new_source_id.trim()
   if (previous !== sourceId) throw invalid('previous_source_id must be the source that asks')
-  if (next === '' || next === previous || next.includes('\0') || !next.isWellFormed())
-    throw invalid('new_source_id must be another source')
+  if (next === '' || next === previous) throw invalid('new_source_id must be another source')
+  checkActor({ userId, sourceId: next })
   return { ...replacement, previous_source_id: previous, new_source_id: next }
 }
 
