@@ -94,6 +94,7 @@ export class PublicKeyCache {
     return (
       imported !== undefined &&
       signature.length === signatureBytes &&
+      !hasSmallOrder(signature.subarray(0, keyBytes)) &&
       verifyBytes(null, bytes, imported, signature)
     )
   }
@@ -109,12 +110,35 @@ export class PublicKeyCache {
 }
 
 function importPublic(bytes: Uint8Array): KeyObject | undefined {
-  if (bytes.length !== keyBytes) return undefined
+  if (bytes.length !== keyBytes || hasSmallOrder(bytes)) return undefined
   try {
     return createPublicKey({ key: Buffer.concat([spki, bytes]), format: 'der', type: 'spki' })
   } catch {
     return undefined
   }
+}
+
+/**
+ * Points of small order, by y, also where it is not reduced. A signature with one fits many messages, and verifiers
+ * disagree about them; strict ones refuse them, and so must all replicas.
+ */
+const smallOrder: ReadonlySet<string> = new Set([
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+])
+
+/** The sign bit says nothing about the order. */
+function hasSmallOrder(point: Uint8Array): boolean {
+  const last = point[keyBytes - 1]! & 0x7f
+  // Most points are told by their last byte.
+  if (last !== 0 && last !== 0x05 && last !== 0x7a && last !== 0x7f) return false
+  const hex = Buffer.from(point).toString('hex', 0, keyBytes - 1)
+  return smallOrder.has(hex + last.toString(16).padStart(2, '0'))
 }
 
 function keyBytesOf(text: string, kind: 'public' | 'private'): Buffer {
