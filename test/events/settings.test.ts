@@ -184,3 +184,16 @@ test('a target is where history ends for everybody: a note from before it is not
   const { held } = await observed({ backfill_since_hours: 1 }, { events: notes(5, 60, undefined, start) })
   assert.deepEqual(held, [])
 })
+
+test('that a relay does not speak negentropy is remembered for a day, or until a full comparison is asked for', async () => {
+  await using peer = await ScriptPeer.listen({ events: notes(5) })
+  await using world = await syncWorld()
+  const choice = { definition: { negentropy: true } }
+  const asked = () => peer.sent('NEG-OPEN').length
+  await world.sync(peer.url, choice)
+  assert.equal(asked(), 1)
+  await world.sync(peer.url, choice)
+  assert.equal(asked(), 1)
+  await world.full(peer.url, choice)
+  assert.equal(asked(), 2)
+})

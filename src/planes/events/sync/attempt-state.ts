@@ -139,6 +139,12 @@ export class AttemptState<Tx> {
     this.#learned = this.#memory.learn(this.session.peer.id, lesson, this.nowSeconds())
   }
 
+  /** What the peer was found unable to do is tried again. */
+  relearn(): void {
+    this.#memory.forget(this.session.peer.id)
+    this.#learned = { at: this.nowSeconds() }
+  }
+
   /** Commits data together with what `change` makes of the checkpoint. */
   async commit(
     write: (tx: Tx) => Promise<void>,

@@ -56,6 +56,9 @@ export class CatchUp<Tx> {
     const state = this.#state
     state.scanStart = state.nowSeconds()
     state.counters.queryRuns++
+    // Who wants everything looked at again wants it looked at in the best way there is by now.
+    const { negentropy, syncPage } = state.learned
+    if (plan.full && (negentropy?.works === false || syncPage?.works === false)) state.relearn()
     state.mark('started')
     await beginPass(state, plan)
   }
