@@ -42,7 +42,7 @@ it('P-SIG worker threads come to the verdicts of this one, in order, whatever st
   const zero = `ed25519:${Buffer.alloc(32).toString('base64')}` as PublicKey
   add(zero, withSignature(signedBy(alice, 1), Buffer.alloc(64).toString('base64')), false)
   add(`ed25519:${Buffer.alloc(32, 0xff).toString('base64')}` as PublicKey, signedBy(alice, 1), false)
-  // The neutral point as key and as R: without a check of the order, it signs anything.
+  // The neutral point as key and as R fits any message by the bare equation; not every library refuses it by itself.
   const neutral = Buffer.alloc(32)
   neutral[0] = 1
   const universal = Buffer.concat([neutral, Buffer.alloc(32)]).toString('base64')
