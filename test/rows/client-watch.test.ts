@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { SyncService } from '../../src/planes/rows/server/index.ts'
+import { ScopeManager, type SyncService } from '../../src/planes/rows/server/index.ts'
 import { postgresServer } from '../helpers/postgres-server.ts'
 import { addUser, deviceRows, ready, rowsWorld, serverRows, userNames } from '../helpers/rows-world.ts'
 
@@ -154,6 +154,54 @@ describe('watching', () => {
     const third = assert.rejects(b.client.waitForWork({ signal: abort.signal }), /enough/)
     abort.abort(new Error('enough'))
     await third
+  })
+
+  it('is not opened by default (watch-default-off)', async () => {
+    await using world = await rowsWorld(postgres, watching)
+    const device = await ready(world.device('a', { backoffMinMs: 5 }))
+    device.client.start()
+    await until(() => device.line.requests.filter((request) => request === 'GET /sync/pull').length > 5)
+    await device.client.stop()
+    assert.ok(!device.line.requests.includes('GET /sync/watch'))
+  })
+
+  it('many watching devices converge (watch-many-clients-converge), and let go when they stop (watch-idle-cleanup)', async () => {
+    await using world = await rowsWorld(postgres, watching)
+    await using _listener = listen(world.service)
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    const devices: ReturnType<typeof world.device>[] = []
+    for (const name of names)
+      devices.push(
+        await ready(world.device(name, { watch: 'auto', backoffMinMs: 5, watchFallbackMs: never })),
+      )
+    for (const { client } of devices) client.start()
+    for (const [i, device] of devices.entries()) addUser(device, names[i]!)
+    await until(() => devices.every((device) => userNames(device).length === names.length))
+    await Promise.all(devices.map(({ client }) => client.stop()))
+    for (const { db } of devices) assert.deepEqual(deviceRows(db), await serverRows(world.database))
+    await until(() => world.service.hub.users().length === 0)
+  })
+})
+
+describe('R-49 rows that the server writes', () => {
+  it('reach devices by pull, by watch and by snapshot like any other (watch-server-originated)', async () => {
+    await using world = await rowsWorld(postgres, watching)
+    await using _listener = listen(world.service)
+    const a = await ready(world.device('a'))
+    const b = await ready(world.device('b', { watch: 'auto', backoffMinMs: 5, watchFallbackMs: never }))
+    b.client.start()
+    await until(() => b.line.requests.includes('GET /sync/watch'))
+    await new ScopeManager(world.service).execWrite('ada', { writerId: 'billing' }, async (tx) => {
+      await tx.query(
+        `insert into business.users (id, name, email) values (gen_random_uuid(), 'of the server', 's@x')`,
+      )
+    })
+    await until(() => userNames(b).length === 1)
+    await b.client.stop()
+    await a.client.sync()
+    const c = await ready(world.device('c'))
+    for (const { db } of [a, b, c]) assert.deepEqual(deviceRows(db), await serverRows(world.database))
+    assert.deepEqual(userNames(c), ['of the server'])
   })
 })
 
