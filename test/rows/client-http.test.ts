@@ -126,6 +126,20 @@ describe('the line to the server', () => {
     assert.equal(asked, device.line.requests.length)
   })
 
+  it('passes on what the token function throws, and does not take it for a broken line', async () => {
+    await using world = await rowsWorld(postgres)
+    let expired = false
+    const token = () => {
+      if (expired) throw new Error('sign in again')
+      return 'ada'
+    }
+    const device = await ready(world.device('a', { token }))
+    expired = true
+    device.line.requests.length = 0
+    await assert.rejects(device.client.sync(), /sign in again/)
+    assert.deepEqual(device.line.requests, [])
+  })
+
   it('refuses an answer larger than its limit, unread, and changes nothing', async () => {
     await using world = await rowsWorld(postgres)
     const a = await ready(world.device('a'))

@@ -267,9 +267,12 @@ describe('a push the server refuses', () => {
         begin if new.name = 'spam' then return null; end if; new.email := lower(new.email); return new; end $$;
       create trigger a_no_spam before insert on business.users for each row execute function business.no_spam()`)
     const device = await ready(world.device('a'))
-    addUser(device, 'spam')
-    addUser(device, 'Eve')
+    const spam = addUser(device, 'spam')
+    const eve = addUser(device, 'Eve')
+    const changed: unknown[] = []
+    device.client.subscribe(({ tables }) => changed.push(...tables.flatMap(({ keys }) => keys)))
     await device.client.sync()
+    assert.deepEqual(changed, [eve, spam])
     assert.deepEqual(rowsOf(device.db, 'SELECT name, email FROM users'), [{ name: 'Eve', email: 'eve@x' }])
     assert.equal(device.client.pendingSyncStatus().pendingRowCount, 0)
   })

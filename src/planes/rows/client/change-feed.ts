@@ -1,11 +1,11 @@
 import type { Logger } from '../../../kernel/logger.ts'
-import { incomingTable } from './incoming.ts'
+import { type Catalog, incomingTable, keyText } from './incoming.ts'
 import type { SqliteDriver } from './sqlite-driver.ts'
 
 /** Rows of one table that sync wrote. */
 export interface TableChange {
   readonly table: string
-  /** Texts of the sync keys, a BLOB key as 32 hex digits; `all` where they are too many to name. */
+  /** Texts of the sync keys, a BLOB key as dashed UUID; `all` where they are too many to name. */
   readonly keys: readonly string[] | 'all'
 }
 
@@ -45,7 +45,7 @@ export class ChangeFeed {
   }
 
   /** What a transaction wrote from the incoming rows; empty while nobody listens. */
-  collect(db: SqliteDriver): readonly TableChange[] {
+  collect(db: SqliteDriver, { byName }: Catalog): readonly TableChange[] {
     if (this.#listeners.size === 0) return []
     const keys = new Map<string, string[]>()
     for (const row of db.iterate(
@@ -54,13 +54,8 @@ export class ChangeFeed {
       const table = String(row.table_name)
       const list = keys.get(table) ?? []
       keys.set(table, list)
-      if (list.length <= maxKeys) list.push(keyText(String(row.key_json)))
+      if (list.length <= maxKeys) list.push(keyText(byName.get(table)!, String(row.key_json)))
     }
     return [...keys].map(([table, list]) => ({ table, keys: list.length > maxKeys ? 'all' : list }))
   }
-}
-
-/** The text in a `key_json`. */
-export function keyText(keyJson: string): string {
-  return String(Object.values(JSON.parse(keyJson) as Record<string, string>)[0])
 }

@@ -3,10 +3,10 @@ import { formatJson, parseJson } from '../wire/json-text.ts'
 import { isJsonObject, type JsonObject } from '../wire/json-value.ts'
 import type { Operation } from '../wire/operation.ts'
 import { type ApplyMode, applyTransaction, writeBesideEdits } from './apply.ts'
-import { keyText, type TableChange } from './change-feed.ts'
+import type { TableChange } from './change-feed.ts'
 import { isRowsClientError, RowsClientError } from './client-error.ts'
 import type { Conflict, Resolution } from './conflict-resolver.ts'
-import { incomingTable, loadIncoming, localKeyJson, prepareIncoming } from './incoming.ts'
+import { incomingTable, keyText, loadIncoming, localKeyJson, prepareIncoming } from './incoming.ts'
 import type { LocalTable } from './local-table.ts'
 import { readOutboxRow, thaw } from './outbox.ts'
 import { keyValue, localJson, wireJson } from './row-json.ts'
@@ -103,7 +103,7 @@ async function ask(
   }
   try {
     const resolution = await settings.resolver(question)
-    return isValid(table, keyText(keyJson), question, resolution) ? resolution : undefined
+    return isValid(table, keyText(table, keyJson), question, resolution) ? resolution : undefined
   } catch (error) {
     settings.log.warn('the conflict resolver failed', { error, table: table.name })
     return undefined
@@ -136,12 +136,8 @@ function isValid(
 
 function isWholeRow(table: LocalTable, key: string, payload: unknown): boolean {
   if (!isJsonObject(payload)) return false
-  const same = Object.keys(payload).length === table.columns.length
-  const keyValueOf = payload[table.key.name]
-  const sameKey =
-    typeof keyValueOf === 'string' &&
-    (table.key.kind === 'uuid' ? keyValueOf.replaceAll('-', '') : keyValueOf) === key
-  return same && sameKey && table.columns.every(({ name }) => Object.hasOwn(payload, name))
+  const isWhole = table.columns.every(({ name }) => Object.hasOwn(payload, name))
+  return isWhole && Object.keys(payload).length === table.columns.length && payload[table.key.name] === key
 }
 
 function shapeOf(exists: boolean, deleted: boolean): Shape {
@@ -163,7 +159,7 @@ function settle(
     transact(db, () => thaw(db))
     throw new RowsClientError(
       'rows/invalid-resolution',
-      `the conflict resolver gave no usable answer for ${table.name} ${keyText(keyJson)}; the edits are kept and wait for the next push`,
+      `the conflict resolver gave no usable answer for ${table.name} ${keyText(table, keyJson)}; the edits are kept and wait for the next push`,
     )
   }
   let changes: readonly TableChange[] = []
@@ -175,7 +171,7 @@ function settle(
     if (resolution.kind === 'accept-server') {
       if (write) acceptServer(core, table, keyJson, conflict, mode)
     } else keep(core, table, keyJson, conflict, asked, resolution, mode)
-    changes = core.changes.collect(db)
+    changes = core.changes.collect(db, core.catalog)
     return true
   }
   let done: boolean

@@ -43,11 +43,13 @@ export class HttpLine {
   }
 
   /**
-   * @throws RowsClientError `rows/unreachable`, `rows/server-refused`, `rows/server-answer`; the signal's reason
+   * @throws RowsClientError `rows/unreachable`, `rows/server-refused`, `rows/server-answer`; the signal's reason; what `token`
+   *   throws
    */
   async request<T>(call: Call, answer: Parser<T>): Promise<T> {
+    const token = await this.#options.token()
     const { status, text } = await this.#within(call.signal, async (signal) => {
-      const response = await this.#send(call, signal)
+      const response = await this.#send(call, token, signal)
       return { status: response.status, text: await this.#read(response) }
     })
     if (status === 204 && text === '') return parsed(call, answer, undefined)
@@ -56,6 +58,7 @@ export class HttpLine {
 
   /** An answer that goes on: the caller reads and ends it. The deadline covers its beginning only. */
   async stream(call: Call): Promise<Response> {
+    const token = await this.#options.token()
     const started = new AbortController()
     const { clock, timeoutMs } = this.#options
     const late = new AbortController()
@@ -64,7 +67,7 @@ export class HttpLine {
       () => {},
     )
     try {
-      return await this.#send(call, AbortSignal.any([call.signal, late.signal]))
+      return await this.#send(call, token, AbortSignal.any([call.signal, late.signal]))
     } catch (error) {
       throw this.#failure(call.signal, error)
     } finally {
@@ -74,11 +77,12 @@ export class HttpLine {
 
   async #send(
     { method, path, sourceId, body, signal: callSignal }: Call,
+    token: string,
     signal: AbortSignal,
   ): Promise<Response> {
-    const { baseUrl, token } = this.#options
+    const { baseUrl } = this.#options
     const headers: Record<string, string> = {
-      Authorization: `Bearer ${await token()}`,
+      Authorization: `Bearer ${token}`,
       [sourceIdHeader]: sourceId,
     }
     if (body !== undefined) headers['Content-Type'] = 'application/json'

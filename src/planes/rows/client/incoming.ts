@@ -2,6 +2,7 @@ import { formatJson } from '../wire/json-text.ts'
 import type { JsonObject } from '../wire/json-value.ts'
 import type { Operation } from '../wire/operation.ts'
 import { isKeyText, type SyncKey } from '../wire/sync-key.ts'
+import { hexToUuid } from '../wire/uuid.ts'
 import { RowsClientError } from './client-error.ts'
 import type { LocalTable } from './local-table.ts'
 import type { SqliteDriver } from './sqlite-driver.ts'
@@ -38,8 +39,8 @@ export function checkRow({ schema, byName }: Catalog, row: ServerRow): string {
   const table = byName.get(row.table)
   if (row.schema !== schema || table === undefined)
     throw unacceptable(`a row of ${name}, which is not registered here`)
-  const keyText = row.key[table.key.name]
-  if (keyText === undefined || !isKeyText(table.key.kind === 'uuid' ? 'uuid' : 'text', keyText))
+  const key = row.key[table.key.name]
+  if (key === undefined || !isKeyText(table.key.kind === 'uuid' ? 'uuid' : 'text', key))
     throw unacceptable(`a row of ${name} without a usable ${table.key.name} in its key`)
   if (row.payload != null) {
     const names = Object.keys(row.payload)
@@ -48,16 +49,22 @@ export function checkRow({ schema, byName }: Catalog, row: ServerRow): string {
       throw unacceptable(
         `a row of ${name} with the columns ${names.sort().join(', ')}, where the table here has ${table.columns.map((column) => column.name).join(', ')}`,
       )
-    if (row.payload[table.key.name] !== keyText)
+    if (row.payload[table.key.name] !== key)
       throw unacceptable(`a row of ${name} whose payload has another ${table.key.name} than its key`)
   }
-  return localKeyJson(table, keyText)
+  return localKeyJson(table, key)
 }
 
-export function localKeyJson(table: LocalTable, keyText: string): string {
+export function localKeyJson(table: LocalTable, text: string): string {
   return JSON.stringify({
-    [table.key.name]: table.key.kind === 'uuid' ? keyText.replaceAll('-', '') : keyText,
+    [table.key.name]: table.key.kind === 'uuid' ? text.replaceAll('-', '') : text,
   })
+}
+
+/** The text of a key as the application knows it, from its `key_json`: a BLOB key as dashed UUID. */
+export function keyText(table: LocalTable, keyJson: string): string {
+  const text = (JSON.parse(keyJson) as Record<string, string>)[table.key.name]!
+  return table.key.kind === 'uuid' ? hexToUuid(text) : text
 }
 
 function unacceptable(what: string): RowsClientError<'rows/server-answer'> {

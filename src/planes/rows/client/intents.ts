@@ -1,7 +1,6 @@
 import { upsert } from './apply.ts'
-import { keyText } from './change-feed.ts'
 import type { RowName } from './client-error.ts'
-import type { Catalog } from './incoming.ts'
+import { type Catalog, keyText } from './incoming.ts'
 import type { LocalTable } from './local-table.ts'
 import { clearOutbox, readOutbox, thaw } from './outbox.ts'
 import { fromLocalJson, fromWireJson, keyValue } from './row-json.ts'
@@ -36,7 +35,7 @@ export function reapplyIntents(
     db.run('DELETE FROM _sync_dirty_rows WHERE table_name = ? AND key_json = ?', table.name, key)
     db.run(`DELETE FROM ${table.sql} WHERE ${table.key.sql} = ${keyValue(table, '?')}`, key)
     restore(db, table, key, snapshot)
-    dropped.push({ table: table.name, key: keyText(key) })
+    dropped.push({ table: table.name, key: keyText(table, key) })
   }
   for (const { table_name, key_json, payload } of db.all(
     'SELECT * FROM _sync_dirty_rows ORDER BY payload IS NULL, dirty_ordinal',

@@ -126,7 +126,7 @@ function applyBundles(core: SyncCore, bundles: readonly Bundle[]): void {
     prepareIncoming(db)
     loadIncoming(db, catalog, rows)
     applyIncoming(db, catalog, mode)
-    changes = core.changes.collect(db)
+    changes = core.changes.collect(db, catalog)
     const { lastBundleSeqSeen } = readAttachment(db)
     updateAttachment(db, { lastBundleSeqSeen: Math.max(lastBundleSeqSeen, bundles.at(-1)!.bundle_seq) })
   })

@@ -4,7 +4,7 @@ import { type CommittedRows, stageCommitted } from './committed-bundle.ts'
 import { resolveConflict } from './conflict.ts'
 import { freeze, markCommitted, type Outbox, readOutbox, thaw } from './outbox.ts'
 import { findCommitted, uploadOutbox } from './push-session.ts'
-import { rebuildKeepingSource } from './rebuild.ts'
+import { type Restore, rebuildKeepingSource } from './rebuild.ts'
 import { enterRecovery } from './recovery.ts'
 import { replay } from './replay.ts'
 import type { SyncCore } from './sync-core.ts'
@@ -12,6 +12,12 @@ import { advanceSource, countDirty, countOutbox, updateAttachment } from './sync
 import { transact } from './transaction.ts'
 
 export type PushOutcome = 'no_change' | 'committed' | 'skipped_paused'
+
+export interface Pushed {
+  readonly outcome: PushOutcome
+  /** Of the rebuild that the push made necessary, if it did. */
+  readonly restore: Restore | undefined
+}
 
 /** How often one row may conflict again within one push. Other rows do not use up its retries (§12 no. 28). */
 const maxConflictRetries = 2
@@ -21,15 +27,15 @@ const maxSessionRestarts = 3
 /**
  * Sends what is pending until the server has it, or says why it does not (§8.7). Edits made meanwhile wait for the next call.
  */
-export async function pushPending(core: SyncCore, signal: AbortSignal): Promise<PushOutcome> {
+export async function pushPending(core: SyncCore, signal: AbortSignal): Promise<Pushed> {
   const attempt = new PushAttempt(core, signal)
   let outcome: PushOutcome = 'no_change'
   for (;;) {
     const outbox = await attempt.freeze()
-    if (outbox === undefined) return outcome
+    if (outbox === undefined) return { outcome, restore: attempt.restore }
     const committed = await attempt.send(outbox)
     if (committed) outcome = 'committed'
-    if (committed && !attempt.isPartial) return outcome
+    if (committed && !attempt.isPartial) return { outcome, restore: attempt.restore }
   }
 }
 
@@ -46,10 +52,15 @@ class PushAttempt {
   /** Rows per bundle, once the server found one too large. */
   #maxRows = Number.MAX_SAFE_INTEGER
   #lastWasFull = false
+  #restore: Restore | undefined
 
   constructor(core: SyncCore, signal: AbortSignal) {
     this.#core = core
     this.#signal = signal
+  }
+
+  get restore(): Restore | undefined {
+    return this.#restore
   }
 
   async freeze(): Promise<Outbox | undefined> {
@@ -102,7 +113,7 @@ class PushAttempt {
       if (!isRowsClientError(error, 'rows/dirty-rows', 'rows/cannot-apply')) throw error
       mustRebuild = true
     }
-    if (mustRebuild) await rebuildKeepingSource(this.#core, this.#signal)
+    if (mustRebuild) this.#restore = await rebuildKeepingSource(this.#core, this.#signal)
   }
 
   async #refused(outbox: Outbox, error: RowsClientError<'rows/server-refused'>): Promise<boolean> {
@@ -115,7 +126,7 @@ class PushAttempt {
       case 'history_pruned':
         if (readOutbox(core.db)?.state !== 'committed_remote') throw enterRecovery(core, 'history_pruned')
         advanceSource(core.db, outbox.sourceId, outbox.sourceBundleId + 1)
-        await rebuildKeepingSource(core, this.#signal)
+        this.#restore = await rebuildKeepingSource(core, this.#signal)
         return true
       case 'source_sequence_out_of_order':
         throw enterRecovery(core, 'source_sequence_out_of_order')

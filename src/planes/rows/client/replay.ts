@@ -3,7 +3,7 @@ import { parseJson } from '../wire/json-text.ts'
 import { applyTransaction, writeBesideEdits, writeVersions } from './apply.ts'
 import type { TableChange } from './change-feed.ts'
 import type { CommittedRows } from './committed-bundle.ts'
-import { type Catalog, incomingTable, prepareIncoming } from './incoming.ts'
+import { type Catalog, incomingTable, keyText, prepareIncoming } from './incoming.ts'
 import type { LocalTable } from './local-table.ts'
 import { clearOutbox, type Outbox } from './outbox.ts'
 import { keyValue, localJson } from './row-json.ts'
@@ -31,7 +31,7 @@ export function replay(core: SyncCore, outbox: Outbox, bundleSeq: number, rows: 
     prepareIncoming(db)
     load(db, bundleSeq, rows)
     for (const table of catalog.tables) holdEdited(db, catalog, table)
-    let dropped = false
+    let dropped: Dropped = { mustRebuild: false, removed: [] }
     if (rows === 'staged') {
       holdEditedOthers(db, catalog)
       dropped = settleDropped(db, catalog)
@@ -41,13 +41,13 @@ export function replay(core: SyncCore, outbox: Outbox, bundleSeq: number, rows: 
     if (rows === 'as-sent') writeVersions(db, catalog)
     else {
       writeBesideEdits(db, catalog, mode)
-      changes = core.changes.collect(db)
+      changes = [...core.changes.collect(db, catalog), ...dropped.removed]
     }
     advanceSource(db, outbox.sourceId, outbox.sourceBundleId + 1)
     if (readAttachment(db).lastBundleSeqSeen + 1 === bundleSeq)
       updateAttachment(db, { lastBundleSeqSeen: bundleSeq })
     clearOutbox(db)
-    return dropped
+    return dropped.mustRebuild
   })
   core.changes.publish('push', changes)
   return { mustRebuild }
@@ -139,19 +139,24 @@ function dropReplayedEdits(db: SqliteDriver, { schema }: Catalog): void {
   )
 }
 
-/** Uploaded rows that the bundle lacks. Answers whether the server has to be asked what it holds instead. */
-function settleDropped(db: SqliteDriver, catalog: Catalog): boolean {
+interface Dropped {
+  readonly mustRebuild: boolean
+  readonly removed: readonly TableChange[]
+}
+
+/** Uploaded rows that the bundle lacks: new ones go here too, of others the server has to be asked what it holds instead. */
+function settleDropped(db: SqliteDriver, catalog: Catalog): Dropped {
   const dropped = db.all(
     `SELECT table_name, key_json, op FROM _sync_outbox_rows
      WHERE (table_name, key_json) NOT IN (SELECT table_name, key_json FROM ${incomingTable})
        AND (table_name, key_json) NOT IN (SELECT table_name, key_json FROM _sync_dirty_rows)`,
   )
-  let mustRebuild = false
+  const removed: TableChange[] = []
   for (const { table_name, key_json, op } of dropped) {
     const table = catalog.byName.get(String(table_name))
-    if (op === 'INSERT' && table !== undefined)
-      db.run(`DELETE FROM ${table.sql} WHERE ${table.key.sql} = ${keyValue(table, '?')}`, key_json!)
-    else mustRebuild = true
+    if (op !== 'INSERT' || table === undefined) continue
+    db.run(`DELETE FROM ${table.sql} WHERE ${table.key.sql} = ${keyValue(table, '?')}`, key_json!)
+    removed.push({ table: table.name, keys: [keyText(table, String(key_json))] })
   }
-  return mustRebuild
+  return { mustRebuild: removed.length < dropped.length, removed }
 }

@@ -44,6 +44,8 @@ export interface DetachResult {
 export interface PushReport {
   readonly outcome: PushOutcome
   readonly status: SyncStatus
+  /** Where the push made a rebuild necessary. */
+  readonly restore?: Restore | undefined
 }
 
 export interface RemoteSyncReport {

@@ -10,8 +10,8 @@ import { claim } from './ownership.ts'
 import { assertMayTransfer, assertNothingPending } from './preconditions.ts'
 import { prepareDatabase } from './prepare-database.ts'
 import { type Pulled, pullToStable } from './pull.ts'
-import { type PushOutcome, pushPending } from './push.ts'
-import { rebuildKeepingSource, rebuildRotatingSource } from './rebuild.ts'
+import { type Pushed, type PushOutcome, pushPending } from './push.ts'
+import { type Restore, rebuildKeepingSource, rebuildRotatingSource } from './rebuild.ts'
 import type {
   AttachResult,
   DetachResult,
@@ -127,8 +127,8 @@ export class RowsClient implements Disposable {
   /** Sends what is pending. */
   pushPending(options: OperationOptions = {}): Promise<PushReport> {
     return this.#exclusive('pushPending', options, async (signal) => {
-      const outcome = await this.#push('pushPending', signal)
-      return { outcome, status: syncStatus(this.#core.db) }
+      const { outcome, restore } = await this.#push('pushPending', signal)
+      return { outcome, ...(restore && { restore }), status: syncStatus(this.#core.db) }
     })
   }
 
@@ -287,14 +287,18 @@ export class RowsClient implements Disposable {
 
   async #sync(signal: AbortSignal): Promise<SyncReport> {
     let pushOutcome: PushOutcome = 'no_change'
+    let pushRestore: Restore | undefined
     for (let round = 0; round < maxRounds; round++) {
-      const outcome = await this.#push('sync', signal)
+      const { outcome, restore } = await this.#push('sync', signal)
+      pushRestore = restore ?? pushRestore
       if (outcome !== 'no_change') pushOutcome = outcome
       // What was edited meanwhile goes too, but an application that never stops editing must not starve the pull.
       if (outcome !== 'committed' || countDirty(this.#core.db) === 0) break
     }
     if (this.#uploadsPaused && !this.#downloadsPaused) assertNothingPending(this.#core.db)
-    const { outcome, restore } = await this.#pull(signal)
+    const pulled = await this.#pull(signal)
+    const { outcome } = pulled
+    const restore = pulled.restore ?? pushRestore
     return {
       pushOutcome,
       remoteOutcome: outcome,
@@ -303,10 +307,10 @@ export class RowsClient implements Disposable {
     }
   }
 
-  async #push(operation: string, signal: AbortSignal): Promise<PushOutcome> {
+  async #push(operation: string, signal: AbortSignal): Promise<Pushed> {
     this.#assertAttached(operation)
     assertMayTransfer(this.#core.db)
-    if (this.#uploadsPaused) return 'skipped_paused'
+    if (this.#uploadsPaused) return { outcome: 'skipped_paused', restore: undefined }
     try {
       return await pushPending(this.#core, signal)
     } catch (error) {
