@@ -253,7 +253,7 @@ describe('R-65 conflicts, further', () => {
     await b.client.sync()
     a.db.exec(`UPDATE files SET name = 'of a'`)
     await a.client.sync()
-    b.db.exec(`UPDATE files SET name = 'of b', data = data || x'00'`)
+    b.db.exec(`UPDATE files SET name = 'of b', data = CAST(data || x'00' AS BLOB)`)
     await b.client.sync()
     await a.client.sync()
     assert.deepEqual(seen.sort(), ['3q2+7wA=', 'yv4A'])
