@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import pg from 'pg'
 import {
@@ -9,6 +10,7 @@ import {
 } from '../../src/planes/rows/server/index.ts'
 import { postgresServer, type TestDatabase } from '../helpers/postgres-server.ts'
 import { businessSchema, businessTables } from '../helpers/rows-business.ts'
+import { connected, expectOk, type PushedRow, push, rowsServer } from '../helpers/rows-server.ts'
 
 const postgres = postgresServer()
 
@@ -284,5 +286,79 @@ describe('bootstrap', () => {
     )
     const { rows } = await database.pool.query('select count(*)::int as n from sync.meta')
     assert.equal(rows[0].n, 1)
+  })
+
+  it('R-73 a database with the foreign keys and triggers of go-oversync is served as it is, and beside it', async () => {
+    await using server = await rowsServer(postgres, { config: { retainedBundlesPerUser: 2 } })
+    const { pool } = server.database
+    /** As go-oversync leaves it: no objects of ours, its own triggers, and a foreign key wherever one can be. */
+    const likeUpstream = async (): Promise<void> => {
+      const { rows } =
+        await pool.query(`select tgname as name, tgrelid::regclass::text as rel, tgargs from pg_trigger
+        where tgname = 'oversync_bundle_capture_row'`)
+      for (const { rel, tgargs } of rows) {
+        const args = (tgargs as Buffer)
+          .toString()
+          .split('\0')
+          .slice(0, 3)
+          .map((arg) => `'${arg}'`)
+        await pool.query(`
+          drop trigger oversync_bundle_owner_guard on ${rel}; drop trigger oversync_bundle_capture_row on ${rel};
+          create trigger oversync_bundle_owner_guard before insert or update or delete on ${rel}
+            for each row execute function sync.enforce_registered_row_owner();
+          create trigger oversync_bundle_capture_row after insert or update or delete on ${rel}
+            for each row execute function sync.capture_registered_row_change(${args.join(', ')})`)
+      }
+    }
+    const owned = ['row_state', 'bundle_capture_stage', 'bundle_rows', 'source_state']
+    await likeUpstream()
+    const ours = await pool.query(`select proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where nspname = 'sync' and proname like 'syncline%'`)
+    for (const { proname } of ours.rows) await pool.query(`drop function sync.${proname} cascade`)
+    await pool.query('drop table sync.syncline_request_hash')
+    for (const table of owned)
+      await pool.query(
+        `alter table sync.${table} add foreign key (user_pk) references sync.user_state on delete cascade`,
+      )
+    await pool.query(`
+      alter table sync.bundle_rows add constraint bundle_rows_bundle_fk foreign key (user_pk, bundle_seq)
+        references sync.bundle_log on delete cascade;
+      alter table sync.push_session_rows add foreign key (push_id) references sync.push_sessions on delete cascade;
+      alter table sync.snapshot_session_rows add foreign key (snapshot_id) references sync.snapshot_sessions on delete cascade`)
+
+    const exchange = async (userId: string) => {
+      const device = await connected(server.device(userId, 'a'))
+      const keys = Array.from({ length: 40 }, () => randomUUID())
+      const row = (key: string, more: object): PushedRow => ({
+        table: 'users',
+        key,
+        payload: { name: 'x', email: 'x' },
+        ...more,
+      })
+      for (const [id, more] of [{}, { op: 'UPDATE', base: 1 }, { op: 'DELETE', base: 2 }].entries()) {
+        const answer = await push(
+          device,
+          id + 1,
+          keys.map((key) => row(key, more)),
+        )
+        assert.equal(expectOk(answer).body.row_count, 40)
+      }
+      const { body } = expectOk(await device.get('/sync/pull?after_bundle_seq=1'))
+      assert.deepEqual(
+        body.bundles.map(({ rows }: { rows: { op: string }[] }) => [rows.length, rows[0]!.op]),
+        [
+          [40, 'UPDATE'],
+          [40, 'DELETE'],
+        ],
+      )
+      expectOk(await device.post('/sync/snapshot-sessions'))
+    }
+    await serviceOn(server.database).bootstrap()
+    await exchange('ann')
+    await likeUpstream()
+    await exchange('eve')
+    await pool.query('delete from sync.user_state')
+    for (const table of [...owned, 'bundle_log', 'push_session_rows', 'snapshot_session_rows'])
+      assert.deepEqual((await pool.query(`select 1 from sync.${table}`)).rows, [], table)
   })
 })

@@ -25,7 +25,7 @@ export async function writeBundle(
   let seq: number | undefined
   let ordinal = 0
   for await (const rows of effects) {
-    seq ??= await nextSequence(tx, userPk)
+    seq ??= await openBundle(tx, writer)
     await copyRows(tx, target, bundleRows(userPk, seq, ordinal, rows, hasher))
     ordinal += rows.length
     checkLimit('row_count', ordinal, settings.maxRowsPerBundle)
@@ -34,9 +34,9 @@ export async function writeBundle(
   const { rowCount, byteCount, sha256, hex } = hasher.finish()
   checkLimit('byte_count', byteCount, settings.maxBytesPerBundle)
   await tx.query(
-    `insert into sync.bundle_log (user_pk, bundle_seq, source_id, source_bundle_id, row_count, byte_count, bundle_hash)
-     values ($1, $2, $3, $4, $5, $6, $7)`,
-    [userPk, seq, sourceId, sourceBundleId, rowCount, byteCount, Buffer.from(sha256)],
+    `update sync.bundle_log set row_count = $3, byte_count = $4, bundle_hash = $5
+     where user_pk = $1 and bundle_seq = $2`,
+    [userPk, seq, rowCount, byteCount, Buffer.from(sha256)],
   )
   await tx.query(
     `insert into sync.row_state (user_pk, table_id, key_bytes, bundle_seq, deleted)
@@ -79,12 +79,20 @@ function* bundleRows(
   }
 }
 
-/** Under the user's lock, so that numbers have no gaps and become visible in their order. */
-async function nextSequence(tx: Queryable, userPk: string): Promise<number> {
+/**
+ * Takes the user's next number, under the user's lock, so that numbers have no gaps and become visible in their order. The
+ * entry comes before its rows, which refer to it where go-oversync set up the database; what is counted is filled in later.
+ */
+async function openBundle(tx: Queryable, writer: BundleWriter): Promise<number> {
   const { rows } = await tx.query<{ seq: string }>(
-    `update sync.user_state set next_bundle_seq = next_bundle_seq + 1 where user_pk = $1
-     returning (next_bundle_seq - 1)::text as seq`,
-    [userPk],
+    `with next as (
+       update sync.user_state set next_bundle_seq = next_bundle_seq + 1 where user_pk = $1
+       returning next_bundle_seq - 1 as seq
+     )
+     insert into sync.bundle_log
+       (user_pk, bundle_seq, source_id, source_bundle_id, row_count, byte_count, bundle_hash)
+     select $1, seq, $2, $3, 0, 0, $4 from next returning bundle_seq::text as seq`,
+    [writer.userPk, writer.sourceId, writer.sourceBundleId, Buffer.alloc(32)],
   )
   return Number(rows[0]!.seq)
 }

@@ -44,6 +44,8 @@ const reasons: Readonly<Record<string, RejectionReason>> = {
  * views with checks (44), keys that are too long for an index (54), and what triggers raise (P0001). The same push would be refused again (§12 item 12).
  */
 export function isRejection(error: unknown): error is DatabaseError {
+  // What fails in our own tables is no fault of the rows.
+  if ((error as Partial<DatabaseError> | undefined)?.schema === 'sync') return false
   return /^(?:22|23|42|44|54|P0001)/.test(sqlState(error) ?? '')
 }
 
