@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
@@ -49,12 +49,14 @@ const holds = async (node: Node, ids: readonly string[]) => {
 async function untilHeld(node: Node, ...events: readonly NostrEvent[]): Promise<void> {
   const ids = events.map(({ id }) => id)
   const signal = patience()
-  let changed = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => changed.reject(new Error('it never came')), { once: true })
-  using _listener = node.events.onAccepted(() => changed.resolve())
-  while (!(await holds(node, ids))) {
-    await changed.promise
-    changed = Promise.withResolvers()
+  const changed = new EventEmitter()
+  using _listener = node.events.onAccepted(() => changed.emit('accepted'))
+  for (;;) {
+    const next = once(changed, 'accepted', { signal })
+    // It may be held already, and then nobody waits for the next one.
+    next.catch(() => {})
+    if (await holds(node, ids)) return
+    await next
   }
 }
 
