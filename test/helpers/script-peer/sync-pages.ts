@@ -58,7 +58,8 @@ export const stuckSyncPages = (maxLimit = 10): Personality =>
 export const outOfRangeSyncPages = (stray: NostrEvent, maxLimit?: number): Personality =>
   syncPages({
     ...(maxLimit && { maxLimit }),
-    bend: (page) => ({ ...page, events: [stray, ...page.events], raw_count: page.raw_count + 1 }),
+    bend: (page, { after }) =>
+      after == null ? page : { ...page, events: [stray, ...page.events], raw_count: page.raw_count + 1 },
   })
 
 function pageOf(newestFirst: readonly NostrEvent[], request: PageRequest, maxLimit: number): SyncPage {
