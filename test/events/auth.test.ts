@@ -153,3 +153,13 @@ function arrivalOf(events: { onAccepted(listener: () => void): Disposable }): Pr
     })
   })
 }
+
+test('disabled never authenticates, and says what is missing', async () => {
+  await using peer = await ScriptPeer.listen({ events: notes(5), is: [negDisabled(), authLate()] })
+  await using world = await syncWorld()
+  const definition = { auth: { type: 'nip42', mode: 'disabled' }, relay_info_mode: 'disabled' }
+  const run = await world.sync(peer.url, { definition })
+  assert.notEqual(run.state, 'idle')
+  assert.equal(run.fault?.name, 'auth_required_but_disabled')
+  assert.equal(peer.sent('AUTH').length, 0)
+})

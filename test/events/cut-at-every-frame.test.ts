@@ -8,6 +8,7 @@ import { cutAt } from '../helpers/script-peer/faults.ts'
 import { negDisabled, negStrfry, negStrict } from '../helpers/script-peer/negentropy.ts'
 import { capped, hinting } from '../helpers/script-peer/pages.ts'
 import { ScriptPeer } from '../helpers/script-peer/script-peer.ts'
+import { syncPages } from '../helpers/script-peer/sync-pages.ts'
 import { syncWorld } from '../helpers/sync-world.ts'
 import { newAuthor } from '../peers/author.ts'
 
@@ -16,22 +17,29 @@ const ours = notes(4, 90, newAuthor(), start + 7)
 const shared = notes(3, 200, newAuthor(), start + 11)
 const verifier = createInlineVerifier()
 
+const byKeyset: readonly Personality[] = [syncPages({ maxLimit: 4 }), negDisabled()]
+
 const cases: readonly (readonly [string, readonly Direction[], readonly Personality[]])[] = [
   ['pages', ['down', 'up', 'both'], [negDisabled(), capped(10)]],
   ['pages with hints', ['down'], [negDisabled(), hinting(10)]],
   ['negentropy', ['down', 'up', 'both'], [negStrfry()]],
   ['negentropy in small messages', ['both'], [negStrict()]],
+  ['SYNC-PAGE', ['down'], byKeyset],
 ]
+
+/** Only a relay that is trusted is walked by its keyset pages; of the others nothing is said. */
+const trusted = { mode: 'sync_page', auth_pubkey: 'ab'.repeat(32), relay_info_mode: 'disabled' }
 
 /** One sync, a second one when the line was cut, and what both made of the two sides. */
 async function run(direction: Direction, is: readonly Personality[], cut: number) {
+  const choice = { direction, ...(is === byKeyset && { definition: trusted }) }
   await using peer = await ScriptPeer.listen({ events: [...theirs, ...shared], is: [...is, cutAt(cut)] })
   await using world = await syncWorld({ verifier })
   await world.publish(...ours, ...shared)
-  const first = await world.sync(peer.url, { direction })
+  const first = await world.sync(peer.url, choice)
   const frames = peer.frames
-  const second = cut === 0 ? first : await world.sync(peer.url, { direction })
-  const checkpoint = await world.checkpoint(peer.url, { direction })
+  const second = cut === 0 ? first : await world.sync(peer.url, choice)
+  const checkpoint = await world.checkpoint(peer.url, choice)
   return { first, second, frames, checkpoint, here: await world.held(), there: peer.set.ids() }
 }
 

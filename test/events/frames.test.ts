@@ -2,14 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { notes, start } from '../helpers/notes.ts'
 import type { Output, Personality } from '../helpers/script-peer/behaviour.ts'
-import { forging } from '../helpers/script-peer/faults.ts'
+import { foreign, forging } from '../helpers/script-peer/faults.ts'
+import type { AskedFilter } from '../helpers/script-peer/filter.ts'
 import { negDisabled, negStrfry } from '../helpers/script-peer/negentropy.ts'
-import { lie, scripted, send } from '../helpers/script-peer/script.ts'
+import { expect, lie, scripted, send } from '../helpers/script-peer/script.ts'
 import { ScriptPeer } from '../helpers/script-peer/script-peer.ts'
 import { syncWorld } from '../helpers/sync-world.ts'
 import { newAuthor } from '../peers/author.ts'
 
 const author = newAuthor(() => start)
+const isLive = (frame: readonly unknown[]) => (frame[2] as AskedFilter | undefined)?.limit === 0
 
 /** Sends this before it answers anything. */
 const babbling = (...noise: readonly Output[]): Personality => ({
@@ -113,5 +115,50 @@ test('duplicates within an answer are stored once and counted as what they are',
   const { state, progress } = await world.sync(peer.url)
   assert.equal(state, 'idle')
   assert.equal(progress?.counters?.accepted, 30)
+  assert.deepEqual(await world.held(), peer.set.ids())
+})
+
+test('E-56 events that do not match the filter they come for are dropped, by page walk, negentropy and live', async () => {
+  const wanted = { kinds: [1] }
+  const strays = [author.write({ kind: 7, content: '+' }), newAuthor(() => start).write({ kind: 4 })]
+  for (const is of [[negDisabled()], [negStrfry()]]) {
+    await using peer = await ScriptPeer.listen({ events: notes(20), is: [foreign(...strays), ...is] })
+    await using world = await syncWorld()
+    const { state, reason } = await world.sync(peer.url, { filter: wanted })
+    assert.equal(state, 'idle', `${reason}`)
+    assert.deepEqual(await world.held(), peer.set.ids())
+  }
+})
+
+test('E-56 a stray event on a live subscription is not stored either', async () => {
+  await using peer = await ScriptPeer.listen({ events: notes(3), is: [negDisabled()] })
+  await using world = await syncWorld()
+  const staying = world.stay(peer.url, { filter: { kinds: [1] } })
+  await staying.live
+  const subscription = peer.sent('REQ').find(isLive)?.[1]
+  const stray = author.write({ kind: 7, content: '+' })
+  const fitting = author.write({ content: 'fits' })
+  const arrived = new Promise<void>((resolve) =>
+    world.events.onAccepted((events) => events.some(({ id }) => id === fitting.id) && resolve()),
+  )
+  peer.push(['EVENT', subscription, stray], ['EVENT', subscription, fitting])
+  await arrived
+  await staying.stop()
+  const held = await world.held()
+  assert.ok(held.includes(fitting.id))
+  assert.ok(!held.includes(stray.id))
+})
+
+test('E-56 events for subscriptions that were never opened are dropped, and too many of them end the connection', async () => {
+  const strays = notes(3_000, 1, author).map((event): Output => ['EVENT', 'nobody', event])
+  await using peer = await ScriptPeer.listen({
+    events: notes(10, 60, newAuthor()),
+    is: [scripted([expect('REQ', (frame) => !isLive(frame)), send(...strays)]), negDisabled()],
+  })
+  await using world = await syncWorld()
+  const { state, reason } = await world.sync(peer.url)
+  assert.notEqual(state, 'idle')
+  assert.match(`${reason}`, /keeps sending/)
+  assert.equal((await world.sync(peer.url)).state, 'idle')
   assert.deepEqual(await world.held(), peer.set.ids())
 })

@@ -7,6 +7,7 @@ import type { AskedFilter } from '../helpers/script-peer/filter.ts'
 import {
   neg2Way,
   negClosed,
+  negCut,
   negDisabled,
   negLists,
   negMute,
@@ -108,6 +109,17 @@ test('E-122 a peer that says nothing to NEG-OPEN is paged after ten seconds', as
   await running
   assert.deepEqual(await world.held(), peer.set.ids())
   assert.equal((await world.checkpoint(peer.url))?.strategy, 'req')
+})
+
+test('E-122 a peer that hangs up when it is asked is paged by a later attempt', async () => {
+  await using peer = await ScriptPeer.listen({ events: notes(60), is: [negCut(), capped(25)] })
+  await using world = await syncWorld()
+  const run = await world.sync(peer.url)
+  for (let next = run; next.state !== 'idle'; next = await world.sync(peer.url)) {
+    assert.ok(peer.connections < 5, 'it is asked the same again and again')
+    await world.clock.advance(next.dueAt! - world.clock.now())
+  }
+  assert.deepEqual(await world.held(), peer.set.ids())
 })
 
 test('E-124 a window is not covered when a batch of its events was never delivered', async () => {

@@ -244,3 +244,16 @@ test('E-137 an upload that was cut counts each event once over all its attempts,
     assert.ok(done[0]! + done[1]! >= 20, `${done} of 20, cut at ${cut}`)
   }
 })
+
+test('E-135 a request to vanish from another relay does not leave, one that concerns all relays does', async () => {
+  for (const is of [[negDisabled()], [negStrfry()]]) {
+    await using world = await syncWorld()
+    await using peer = await ScriptPeer.listen({ is })
+    const elsewhere = author.write({ kind: 62, tags: [['relay', 'wss://elsewhere.example']] })
+    const everywhere = newAuthor(() => start).write({ kind: 62, tags: [['relay', 'ALL_RELAYS']] })
+    await world.putUnchecked(elsewhere, everywhere)
+    const { state, reason } = await world.sync(peer.url, { direction: 'up' })
+    assert.equal(state, 'idle', `${reason}`)
+    assert.deepEqual(peer.set.ids(), [everywhere.id])
+  }
+})
