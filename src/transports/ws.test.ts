@@ -46,7 +46,7 @@ describe('ws transport: backpressure', () => {
 })
 
 describe('ws transport: keepalive', () => {
-  it('gives up a peer that answers no ping', async () => {
+  it('E-54 gives up a peer that answers no ping', async () => {
     const clock = new FakeClock()
     await using line = await connect({ clock })
     // Paused, it neither reads our ping nor answers it: what a half-open connection looks like from here.
