@@ -64,12 +64,11 @@ test('E-156 history, what comes live, and what came while we were away: all of i
   await using folder = await temporaryFolder()
   await using b = await nodeIn(folder.join('b'))
   const url = await b.listen()
-  const [history, live, missed, later] = notes(4, 1, newAuthor()) as [
-    NostrEvent,
-    NostrEvent,
-    NostrEvent,
-    NostrEvent,
-  ]
+  // Dated as they are written: what bears a time long before the cursor waits for the next full comparison (E-63).
+  const author = newAuthor()
+  const [history, live, missed, later] = ['history', 'live', 'missed', 'later'].map((content) =>
+    author.write({ content }),
+  ) as [NostrEvent, NostrEvent, NostrEvent, NostrEvent]
   await publish(b, history)
   {
     await using a = await nodeIn(folder.join('a'))
