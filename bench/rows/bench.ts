@@ -35,8 +35,10 @@ export async function run(): Promise<Record<string, unknown>> {
     using a = await device(join(folder, 'a.db'), server.url)
     using b = await device(join(folder, 'b.db'), server.url)
     const captureSeconds = await seconds(async () => insertAll(a.db, data))
+    const before = process.cpuUsage()
     const pushSeconds = await seconds(() => a.client.pushPending())
     const pullSeconds = await seconds(() => b.client.pullToStable())
+    const cpu = process.cpuUsage(before)
     assertSame(a.db, b.db)
     const syncSeconds = pushSeconds + pullSeconds
     const latency = await measureEdits(a, b)
@@ -48,6 +50,8 @@ export async function run(): Promise<Record<string, unknown>> {
       captureSeconds: Number(captureSeconds.toFixed(2)),
       pushSeconds: Number(pushSeconds.toFixed(2)),
       pullSeconds: Number(pullSeconds.toFixed(2)),
+      // Of both clients; the server and PostgreSQL are processes of their own.
+      clientCpuSeconds: Number(((cpu.user + cpu.system) / 1e6).toFixed(2)),
       edits,
       ...latency,
       clientPeakMb: Math.round(process.resourceUsage().maxRSS / 1024),

@@ -7,8 +7,9 @@ import type { CommittedPush } from '../wire/push.ts'
 import type { SyncKey } from '../wire/sync-key.ts'
 import { RowsClientError } from './client-error.ts'
 import { rowList } from './incoming.ts'
-import type { Outbox } from './outbox.ts'
+import { markCommitted, type Outbox } from './outbox.ts'
 import type { SyncCore } from './sync-core.ts'
+import { updateAttachment } from './sync-state.ts'
 import { transact } from './transaction.ts'
 
 /** Where the rows of a committed push are: in the push stage, or just as they were sent in the outbox. */
@@ -25,7 +26,12 @@ export async function stageCommitted(
   signal: AbortSignal,
 ): Promise<CommittedRows> {
   if (isAsSent(core, outbox, bundle)) return 'as-sent'
-  transact(core.db, () => core.db.exec('DELETE FROM _sync_push_stage'))
+  // From here on the outbox is known to be committed, also to the next process. Taken as sent it is replayed at once instead.
+  transact(core.db, () => {
+    markCommitted(core.db, bundle.bundle_seq, bundle.bundle_hash)
+    updateAttachment(core.db, { initializationId: '' })
+    core.db.exec('DELETE FROM _sync_push_stage')
+  })
   const { rowsPerCommittedPage } = await core.limits(signal)
   const hasher = new BundleHasher(core.settings.sha256)
   for (let held = 0, more = true; more; ) {

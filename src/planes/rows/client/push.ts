@@ -2,7 +2,7 @@ import { pushRejectedResponseSchema, sourceRetiredResponseSchema } from '../wire
 import { isRowsClientError, type RowName, RowsClientError } from './client-error.ts'
 import { type CommittedRows, stageCommitted } from './committed-bundle.ts'
 import { resolveConflict } from './conflict.ts'
-import { freeze, markCommitted, type Outbox, readOutbox, thaw } from './outbox.ts'
+import { freeze, type Outbox, readOutbox, thaw } from './outbox.ts'
 import { findCommitted, uploadOutbox } from './push-session.ts'
 import { type Restore, rebuildKeepingSource } from './rebuild.ts'
 import { enterRecovery } from './recovery.ts'
@@ -94,12 +94,7 @@ class PushAttempt {
   }
 
   async #exchange(outbox: Outbox): Promise<Committed> {
-    const { db } = this.#core
     const bundle = await uploadOutbox(this.#core, outbox, this.#signal)
-    transact(db, () => {
-      markCommitted(db, bundle.bundle_seq, bundle.bundle_hash)
-      updateAttachment(db, { initializationId: '' })
-    })
     const rows = await stageCommitted(this.#core, outbox, bundle, this.#signal)
     return { bundleSeq: bundle.bundle_seq, rows }
   }

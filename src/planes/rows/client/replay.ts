@@ -44,6 +44,7 @@ export function replay(core: SyncCore, outbox: Outbox, bundleSeq: number, rows: 
       changes = [...core.changes.collect(db, catalog), ...dropped.removed]
     }
     advanceSource(db, outbox.sourceId, outbox.sourceBundleId + 1)
+    updateAttachment(db, { initializationId: '' })
     if (readAttachment(db).lastBundleSeqSeen + 1 === bundleSeq)
       updateAttachment(db, { lastBundleSeqSeen: bundleSeq })
     clearOutbox(db)
