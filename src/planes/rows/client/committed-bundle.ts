@@ -7,7 +7,7 @@ import type { CommittedPush } from '../wire/push.ts'
 import type { SyncKey } from '../wire/sync-key.ts'
 import { RowsClientError } from './client-error.ts'
 import { rowList } from './incoming.ts'
-import { markCommitted, type Outbox } from './outbox.ts'
+import { markCommitted, type Outbox, outboxInWireForm } from './outbox.ts'
 import type { SyncCore } from './sync-core.ts'
 import { updateAttachment } from './sync-state.ts'
 import { transact } from './transaction.ts'
@@ -62,7 +62,7 @@ const mayRound = /\d{16}/
 function isAsSent({ db, settings }: SyncCore, outbox: Outbox, bundle: CommittedPush): boolean {
   if (bundle.row_count !== outbox.rowCount) return false
   const hasher = new BundleHasher(settings.sha256)
-  for (const row of db.iterate('SELECT * FROM _sync_outbox_rows ORDER BY row_ordinal')) {
+  for (const row of db.iterate(outboxInWireForm)) {
     const payload = row.wire_payload === null ? null : String(row.wire_payload)
     if (payload !== null && mayRound.test(payload)) return false
     hasher.add({

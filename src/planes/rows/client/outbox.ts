@@ -112,27 +112,32 @@ function insertRows(
 ): number {
   const byTable = (of: (table: LocalTable, i: number) => string, otherwise: string) =>
     `CASE d.table_name ${tables.map((table, i) => `WHEN ${sqlText(table.name)} THEN ${of(table, i)}`).join(' ')} ELSE ${otherwise} END`
+  // Sorted without the payloads, which would be copied with every move.
+  const order = `SELECT d.rowid AS id, row_number() OVER (ORDER BY d.payload IS NULL,
+        iif(d.payload IS NULL, -1, 1) * ${byTable((_, i) => String(i), '0')}, d.dirty_ordinal, d.table_name, d.key_json) - 1 AS ordinal,
+      CASE WHEN d.payload IS NULL THEN 'DELETE' WHEN s.deleted = 0 THEN 'UPDATE' ELSE 'INSERT' END AS op
+    FROM _sync_dirty_rows d LEFT JOIN _sync_row_state s
+      ON s.schema_name = d.schema_name AND s.table_name = d.table_name AND s.key_json = d.key_json
+    WHERE d.schema_name = ? AND d.table_name IN (${tables.map(({ name }) => sqlText(name)).join(', ')})`
   return db.run(
     `INSERT INTO _sync_outbox_rows (source_bundle_id, row_ordinal, schema_name, table_name, key_json, wire_key_json, op,
        base_row_version, local_payload, wire_payload)
-     SELECT ?, row_number() OVER (ORDER BY d.payload IS NULL, iif(d.payload IS NULL, -1, 1) * ${byTable((_, i) => String(i), '0')},
-         d.dirty_ordinal, d.table_name, d.key_json) - 1,
-       d.schema_name, d.table_name, d.key_json, ${byTable((table) => wireKey(table, 'd.key_json'), 'd.key_json')},
-       CASE WHEN d.payload IS NULL THEN 'DELETE' WHEN s.deleted = 0 THEN 'UPDATE' ELSE 'INSERT' END,
-       d.base_row_version, d.payload, ${byTable((table) => wireJson(table, 'd.payload'), 'd.payload')}
-     FROM _sync_dirty_rows d LEFT JOIN _sync_row_state s
-       ON s.schema_name = d.schema_name AND s.table_name = d.table_name AND s.key_json = d.key_json
-     WHERE d.schema_name = ? AND d.table_name IN (${tables.map(({ name }) => sqlText(name)).join(', ')})
-     ORDER BY 2 LIMIT ?`,
+     SELECT ?, o.ordinal, d.schema_name, d.table_name, d.key_json, ${byTable((table) => wireKey(table, 'd.key_json'), 'd.key_json')},
+       o.op, d.base_row_version, d.payload, ${byTable((table) => wireJson(table, 'd.payload'), 'd.payload')}
+     FROM (${order}) o JOIN _sync_dirty_rows d ON d.rowid = o.id WHERE o.ordinal < ? ORDER BY o.ordinal`,
     sourceBundleId,
     schema,
     maxRows,
   )
 }
 
+/** The rows as they are sent, in their order. */
+export const outboxInWireForm = `SELECT schema_name, table_name, wire_key_json, op, base_row_version, wire_payload
+  FROM _sync_outbox_rows ORDER BY row_ordinal`
+
 function requestHash(db: SqliteDriver, sha256: Sha256): string {
   const hasher = new RequestHasher(() => sha256)
-  for (const row of db.iterate('SELECT * FROM _sync_outbox_rows ORDER BY row_ordinal'))
+  for (const row of db.iterate(outboxInWireForm))
     hasher.add({
       schema: String(row.schema_name),
       table: String(row.table_name),
@@ -155,12 +160,13 @@ export function readChunk(db: SqliteDriver, start: number, maxRows: number, maxC
   const texts: string[] = []
   let length = 0
   for (const row of db.iterate(
-    'SELECT * FROM _sync_outbox_rows WHERE row_ordinal >= ? ORDER BY row_ordinal LIMIT ?',
+    `SELECT '{"schema":' || json_quote(schema_name) || ',"table":' || json_quote(table_name) || ',"key":' || wire_key_json
+       || ',"op":"' || op || '","base_row_version":' || base_row_version || coalesce(',"payload":' || wire_payload, '') || '}' AS text
+     FROM _sync_outbox_rows WHERE row_ordinal >= ? ORDER BY row_ordinal LIMIT ?`,
     start,
     maxRows,
   )) {
-    const payload = row.wire_payload === null ? '' : `,"payload":${row.wire_payload}`
-    const text = `{"schema":${JSON.stringify(row.schema_name)},"table":${JSON.stringify(row.table_name)},"key":${row.wire_key_json},"op":"${row.op}","base_row_version":${row.base_row_version}${payload}}`
+    const text = String(row.text)
     if (texts.length > 0 && length + text.length > maxChars) break
     texts.push(text)
     length += text.length
