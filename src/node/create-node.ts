@@ -23,6 +23,7 @@ import { openEventPolicy } from './event-policy.ts'
 import { openGrasp } from './grasp.ts'
 import { Identity } from './identity.ts'
 import { limitsFrom } from './limits-from.ts'
+import { isMirrored, mirrorRetry } from './mirrored-relays.ts'
 import { Node } from './node.ts'
 import { openPeerPolicies } from './peer-policies.ts'
 import { relayConfigFrom } from './relay-config-from.ts'
@@ -100,7 +101,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
       random: Math.random,
       log,
       owner,
-      retry: (peer) => peerRetry(peer, relayConfig, retry),
+      retry: (peer) => (isMirrored(peer) ? mirrorRetry : peerRetry(peer, relayConfig, retry)),
       concurrency: config.sync.concurrency,
       idleMs: config.sync.idleSeconds * 1_000,
       leaseMs: config.sync.leaseSeconds * 1_000,
@@ -121,6 +122,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
       policy,
       identity,
       scheduler,
+      hold: grasp?.hold,
       differences,
     },
     opening.move(),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Link, linkId } from '../kernel/link.ts'
 import { type Peer, type PeerId, peerId } from '../kernel/peer.ts'
+import { defaultRetryPolicy, type RetryPolicy } from '../kernel/retry.ts'
 import type { Store } from '../kernel/store.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { canonicalFilter } from '../planes/events/filter-hash.ts'
@@ -40,6 +41,15 @@ export interface MirroredRelaysOptions<Tx> {
   readonly wake: () => void
   /** Subscriptions the relay may be asked to keep open at once (NIP-11). */
   readonly maxLive: (peer: Peer) => number
+}
+
+/** Relays of strangers are asked less often than those an operator named (specs proactive §7.2). */
+export const mirrorRetry: RetryPolicy = {
+  ...defaultRetryPolicy,
+  initialMs: 5_000,
+  maxMs: 3_600_000,
+  stableMs: 300_000,
+  dead: { afterMs: 86_400_000, everyMs: 86_400_000 },
 }
 
 /** How often what no subscription is left for is asked again. */
@@ -183,7 +193,7 @@ function mirroredId(url: string): PeerId {
   return peerId(`mirrored/${url}`)
 }
 
-function isMirrored({ metadata }: Peer): boolean {
+export function isMirrored({ metadata }: Peer): boolean {
   return 'mirrored' in metadata
 }
 

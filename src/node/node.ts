@@ -6,6 +6,7 @@ import type { Logger } from '../kernel/logger.ts'
 import type { Scheduler } from '../kernel/scheduler.ts'
 import { type Bulk, createBulk } from '../planes/events/bulk/bulk.ts'
 import type { RelayConfig } from '../planes/events/definition/relay-config.ts'
+import type { EventHold } from '../planes/events/event-hold.ts'
 import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { HttpAuth } from '../planes/events/http-auth.ts'
@@ -40,6 +41,7 @@ import type { Identity, IdentityControl } from './identity.ts'
 import { createIdentityControl } from './identity-control.ts'
 import { importEvents } from './import-events.ts'
 import { loadKeySecret } from './key-secret.ts'
+import { mirroredRelays } from './mirror-view.ts'
 import { version } from './package-file.ts'
 import { ProactiveSync } from './proactive-sync.ts'
 import { createPublicRelay } from './public-relay.ts'
@@ -67,6 +69,8 @@ export interface NodeParts {
   readonly policy: EventPolicy
   readonly identity: Identity
   readonly scheduler: Scheduler<SqliteTx>
+  /** Where events wait for what they belong to; undefined where nothing does. */
+  readonly hold: EventHold<SqliteTx> | undefined
   readonly differences: DifferenceFeed
 }
 
@@ -204,8 +208,18 @@ export class Node implements NodeControl {
 
   /** What the node counted so far, for who scrapes it. */
   async metricsSnapshot(): Promise<MetricsSnapshot> {
-    const [{ count }, links] = await Promise.all([this.count({}), this.sync.metrics()])
-    return { version, storedEvents: count, store: this.#parts.store.stats, links }
+    const { store, hold } = this.#parts
+    const [{ count }, links, relays, held] = await Promise.all([
+      this.count({}),
+      this.sync.metrics(),
+      mirroredRelays(store, systemClock.now()),
+      hold?.status(),
+    ])
+    const profiles = this.proactive().map(({ leftOut, ...profile }) => ({
+      ...profile,
+      leftOut: { ...leftOut },
+    }))
+    return { version, storedEvents: count, store: store.stats, links, mirrors: { relays, profiles, held } }
   }
 
   async status(): Promise<NodeStatus> {

@@ -1,8 +1,9 @@
 import { metricDefinitions } from './metric-definitions.ts'
+import { mirrorMetricDefinitions } from './mirror-metrics.ts'
 
 /** The text of docs/reference/metrics.md. A test compares the two, so the page cannot lag behind the names. */
 export function metricsReference(): string {
-  const rows = Object.values(metricDefinitions).map(
+  const rows = [...Object.values(metricDefinitions), ...Object.values(mirrorMetricDefinitions)].map(
     ({ name, kind, unit, labels, help }) =>
       `| \`${name}\` | ${kind} | ${unit} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
   )

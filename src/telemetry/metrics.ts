@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { type MetricDefinition, metricDefinitions } from './metric-definitions.ts'
+import { MirrorMetrics, type MirrorMetricsSnapshot } from './mirror-metrics.ts'
 
 /** What a node counted so far, read when somebody asks. */
 export interface MetricsSnapshot {
@@ -17,6 +18,7 @@ export interface MetricsSnapshot {
     /** By the events plane's names. */
     readonly counters: Readonly<Record<string, number>>
   }[]
+  readonly mirrors: MirrorMetricsSnapshot
 }
 
 /** The plane's counters that count events, by the label they get. */
@@ -43,6 +45,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #read: () => Promise<MetricsSnapshot>
   readonly #scraped: ReturnType<typeof scrapedMetrics>
+  readonly #mirrors: MirrorMetrics
   readonly #adminRequests: Counter
   readonly #adminSeconds: Histogram
   #scraping: Promise<string> | undefined
@@ -51,6 +54,7 @@ export class Metrics {
     this.#read = read
     collectDefaultMetrics({ register: this.#registry })
     this.#scraped = scrapedMetrics(this.#registry)
+    this.#mirrors = new MirrorMetrics(this.#registry)
     this.#adminRequests = new Counter(optionsOf(metricDefinitions.adminRequests, this.#registry))
     this.#adminSeconds = new Histogram({
       ...optionsOf(metricDefinitions.adminSeconds, this.#registry),
@@ -76,7 +80,8 @@ export class Metrics {
   }
 
   async #scrape(): Promise<string> {
-    const { version, storedEvents, store, links } = await this.#read()
+    const { version, storedEvents, store, links, mirrors } = await this.#read()
+    this.#mirrors.set(mirrors)
     const scraped = this.#scraped
     // A relay that was removed must not be reported for ever.
     for (const metric of Object.values(scraped)) metric.reset()
