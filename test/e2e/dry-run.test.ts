@@ -4,8 +4,8 @@ import type { Event } from '@nostr-relay/common'
 import { loadConfig } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/kernel/logger.ts'
 import { openNode } from '../../src/node/create-node.ts'
+import { independentRelay } from '../helpers/independent-relay.ts'
 import { idsOf, notes } from '../helpers/notes.ts'
-import { relayWithoutNegentropy } from '../helpers/relay-without-negentropy.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
 const openNodeIn = async (data: string) =>
@@ -48,7 +48,7 @@ test('E-126 a sync without direction tells what each side lacks, and moves nothi
 test('E-126 a relay that cannot compare is told of as one, and nothing is fetched from it instead', async () => {
   await using folder = await temporaryFolder()
   await using node = await openNodeIn(folder.path)
-  await using relay = await relayWithoutNegentropy(10)
+  await using relay = await independentRelay({ cap: 10 })
   for (const event of notes(5)) relay.events.set(event.id, structuredClone(event) as Event)
   const { run } = await node.syncOnce(
     { url: relay.url, direction: 'none', filter: {}, live: false },

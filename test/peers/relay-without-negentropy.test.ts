@@ -7,7 +7,7 @@ import type { Node } from '../../src/node/node.ts'
 import type { NostrEvent } from '../../src/planes/events/event.ts'
 import { generateCorpus } from '../../src/planes/events/event-corpus.ts'
 import { createSigner, generateSecretKey } from '../../src/planes/events/signer.ts'
-import { relayWithoutNegentropy } from '../helpers/relay-without-negentropy.ts'
+import { independentRelay } from '../helpers/independent-relay.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
 const corpus = async (seed: number, count: number) =>
@@ -47,7 +47,7 @@ const checkpointOf = async (node: Node) =>
   }
 
 test('E-58 everything comes down through pages that the relay silently caps', async () => {
-  await using relay = await relayWithoutNegentropy(40)
+  await using relay = await independentRelay({ cap: 40 })
   const events = regular(await corpus(11, 500))
   for (const event of events)
     relay.events.set(event.id, { ...event, tags: event.tags.map((tag) => [...tag]) })
@@ -63,7 +63,7 @@ test('E-58 everything comes down through pages that the relay silently caps', as
 })
 
 test('a second run only reads the overlap again', async () => {
-  await using relay = await relayWithoutNegentropy(100)
+  await using relay = await independentRelay({ cap: 100 })
   const events = regular(await corpus(12, 300))
   for (const event of events)
     relay.events.set(event.id, { ...event, tags: event.tags.map((tag) => [...tag]) })
@@ -75,7 +75,7 @@ test('a second run only reads the overlap again', async () => {
 })
 
 test('E-66 a second denser than a page comes whole when its kinds tell its events apart', async () => {
-  await using relay = await relayWithoutNegentropy(60)
+  await using relay = await independentRelay({ cap: 60 })
   const dense = denseSecond(30, [1, 7, 16, 1111, 30_818])
   for (const event of dense) relay.events.set(event.id, event)
   await withNode(async (node) => {
@@ -86,7 +86,7 @@ test('E-66 a second denser than a page comes whole when its kinds tell its event
 })
 
 test('E-66 a second that cannot be split is recorded as a gap, never passed over in silence', async () => {
-  await using relay = await relayWithoutNegentropy(20)
+  await using relay = await independentRelay({ cap: 20 })
   for (const event of denseSecond(50, [1])) relay.events.set(event.id, event)
   const before = (await corpus(13, 30)).filter(({ kind }) => kind === 1)
   for (const event of before)
@@ -103,7 +103,7 @@ test('E-66 a second that cannot be split is recorded as a gap, never passed over
 })
 
 test('up offers everything in order of arrival, and only what is acknowledged counts', async () => {
-  await using relay = await relayWithoutNegentropy(100)
+  await using relay = await independentRelay({ cap: 100 })
   const events = regular(await corpus(14, 200))
   await withNode(async (node) => {
     const lines = events.map((event) => JSON.stringify(event))
@@ -120,7 +120,7 @@ test('up offers everything in order of arrival, and only what is acknowledged co
 })
 
 test('both directions at once leave the same events on both sides', async () => {
-  await using relay = await relayWithoutNegentropy(50)
+  await using relay = await independentRelay({ cap: 50 })
   const [theirs, ours] = [regular(await corpus(15, 200)), regular(await corpus(16, 200))]
   for (const event of theirs)
     relay.events.set(event.id, { ...event, tags: event.tags.map((tag) => [...tag]) })
