@@ -177,7 +177,7 @@ for (const [name, kind] of kinds) {
     assert.equal(refused.bytes, 0)
     assert.deepEqual(await held(node), [])
     const accepted = await syncPinned(leaf.pin)
-    assert.equal(accepted.run.state, 'idle', accepted.run.reason)
+    assert.equal(accepted.run.state, 'idle', accepted.run.reason ?? 'not idle')
     assert.ok(accepted.bytes > 0)
     assert.deepEqual(await held(node), idsOf(all).sort())
   })
