@@ -32,6 +32,17 @@ export type DocumentErrorCode =
   | 'document/password'
   | 'document/user'
   | 'document/instance'
+  | 'document/unreachable'
+  | 'document/peer-protocol'
+  | 'document/peer-refused'
+  | 'document/peer-not-found'
+  | 'document/peer-denied'
+  | 'document/no-transport'
+  | 'document/transport'
+  | 'document/bad-ticket'
+  | 'document/unknown-peer'
+  | 'document/access-request'
+  | 'document/sync-incomplete'
 
 /** The only error class this plane throws on purpose, besides the store's own SyncError. */
 export class DocumentError extends Error {

@@ -50,6 +50,31 @@ export type { SettingsStore } from './stores/settings-store.ts'
 export type { StoreAccess, StoreKind } from './stores/store-kind.ts'
 export { type RowSchema, type Table, table } from './stores/table.ts'
 export { type YDoc, yDoc } from './stores/y-doc.ts'
+export type { PageLimits } from './sync/entry-pages.ts'
+export type { AccessRecord } from './sync/records/access-requests.ts'
+export type { LinkState, SyncAttempt } from './sync/records/link-states.ts'
+export type { PeerInfo, PeerRecords, Relationship } from './sync/records/peer-records.ts'
+export type {
+  AccessDesk,
+  AccessLimits,
+  AccessPolicy,
+  StoredAccessRequest,
+} from './sync/responder/access-desk.ts'
+export { Sync } from './sync/sync.ts'
+export { formatAddress, parseAddress, type SyncAddress } from './sync/sync-address.ts'
+export type { SyncHandle, SyncStatus } from './sync/sync-handle.ts'
+export type { AccessAnswer, AccessWish, SyncOptions, SyncPeerInfo } from './sync/sync-options.ts'
+export { type DatabaseTicket, formatTicket, parseTicket } from './sync/ticket.ts'
+export { createHttpHandler } from './sync/transport/http-handler.ts'
+export { type HttpTransportOptions, httpTransport } from './sync/transport/http-transport.ts'
+export { MemoryNetwork, type MessageFate, type NetworkFaults } from './sync/transport/memory-network.ts'
+export type {
+  BuiltTransport,
+  Listening,
+  MessageHandler,
+  SyncTransport,
+  TransportBuilder,
+} from './sync/transport/sync-transport.ts'
 export type { Transaction } from './transaction.ts'
 export {
   combineSyncSettings,

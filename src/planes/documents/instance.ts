@@ -46,6 +46,9 @@ export interface CreateDatabaseOptions {
 const secretKey = 'instance-secret'
 const metadataKey = 'instance'
 
+/** Notes can never reach the secrets. */
+const noteKey = (name: string) => `note/${name}`
+
 /** Names of the databases of the system, as `instance.system` remembers them. */
 export type SystemDatabase = '_users' | '_sync'
 
@@ -182,6 +185,16 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
   /** Calls the listener after every durable write to any database. */
   onWrite(listener: WriteListener): Disposable {
     return this.#core.events.onAny(listener)
+  }
+
+  /** What was noted beside the databases: not versioned, never synced. Undefined: nothing. */
+  note(name: string): Promise<string | undefined> {
+    return this.#core.read((view) => view.value(noteKey(name)))
+  }
+
+  /** Undefined forgets it. */
+  async setNote(name: string, text: string | undefined): Promise<void> {
+    await this.#core.write((batch) => batch.setValue(noteKey(name), text))
   }
 
   /** The id of a database of the system; undefined: there is none yet. */

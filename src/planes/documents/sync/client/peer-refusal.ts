@@ -1,0 +1,27 @@
+import { DocumentError, type DocumentErrorCode } from '../../document-error.ts'
+import type { SyncResponse, WireErrorCode } from '../wire/response.ts'
+
+/** The responder does not know the session any more: greet it again. Never leaves the client. */
+export const staleError = new Error('the session is stale')
+
+const codes: Readonly<Record<Exclude<WireErrorCode, 'stale'>, DocumentErrorCode>> = {
+  'bad-request': 'document/peer-protocol',
+  version: 'document/peer-protocol',
+  unauthentic: 'document/peer-refused',
+  expired: 'document/peer-refused',
+  replayed: 'document/peer-refused',
+  'not-found': 'document/peer-not-found',
+  denied: 'document/peer-denied',
+  busy: 'document/peer-refused',
+  internal: 'document/peer-refused',
+}
+
+/** What an answer of another type than the one asked for means. */
+export function refusalOf(response: SyncResponse, asked: string): Error {
+  if (response.type !== 'error') {
+    const message = `the peer broke the protocol: it answered ${response.type} to ${asked}`
+    return new DocumentError('document/peer-protocol', message)
+  }
+  if (response.code === 'stale') return staleError
+  return new DocumentError(codes[response.code], `the peer refused (${response.code}): ${response.message}`)
+}

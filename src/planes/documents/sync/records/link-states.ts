@@ -1,0 +1,122 @@
+import { z } from 'zod'
+import { type DatabaseId, type EntryId, parseId } from '../../entry/entry-id.ts'
+import type { PublicKey } from '../../entry/key-pair.ts'
+import type { Instance } from '../../instance.ts'
+
+const stateSchema = z.object({
+  /** Tips both sides held at some moment: everything below need not be spoken of. A hint; losing it costs time only. */
+  agreed: z.array(z.string().transform((text): EntryId => parseId(text))),
+  /** Milliseconds since 1970. */
+  lastSuccess: z.number().optional(),
+  lastAttempt: z.number().optional(),
+  lastError: z.string().optional(),
+  successes: z.number(),
+  failures: z.number(),
+  received: z.number(),
+  sent: z.number(),
+})
+
+/** How the sync of one database with one peer is going. */
+export type LinkState = z.infer<typeof stateSchema>
+
+const attemptSchema = z.object({
+  tree: z.string(),
+  startedAt: z.number(),
+  durationMs: z.number(),
+  received: z.number(),
+  sent: z.number(),
+  bytes: z.number(),
+  requests: z.number(),
+  /** Absent when it succeeded. */
+  error: z.string().optional(),
+})
+
+/** One attempt to bring a database in step with a peer. */
+export type SyncAttempt = z.infer<typeof attemptSchema>
+
+const fresh: LinkState = { agreed: [], successes: 0, failures: 0, received: 0, sent: 0 }
+const historySchema = z.array(attemptSchema)
+const maxAttempts = 100
+
+/**
+ * Progress and history, beside the databases and not in one: every touch of a versioned record would stay for ever.
+ * What is not readable is as good as new.
+ */
+export class LinkStates {
+  readonly #instance: Instance
+  readonly #states = new Map<string, LinkState>()
+  readonly #histories = new Map<PublicKey, readonly SyncAttempt[]>()
+
+  constructor(instance: Instance) {
+    this.#instance = instance
+  }
+
+  async get(peer: PublicKey, tree: DatabaseId): Promise<LinkState> {
+    const name = stateName(peer, tree)
+    const known = this.#states.get(name) ?? (await this.#load(name, stateSchema)) ?? fresh
+    // Somebody may have been faster.
+    const state = this.#states.get(name) ?? known
+    this.#states.set(name, state)
+    return state
+  }
+
+  /** Both sides hold these and everything below. */
+  async agree(peer: PublicKey, tree: DatabaseId, tips: readonly EntryId[]): Promise<void> {
+    const state = await this.get(peer, tree)
+    if (tips.join() === state.agreed.join()) return
+    await this.#save(peer, tree, { ...state, agreed: [...tips] })
+  }
+
+  async record(peer: PublicKey, attempt: SyncAttempt & { readonly tree: DatabaseId }): Promise<void> {
+    const state = await this.get(peer, attempt.tree)
+    const { startedAt, durationMs, error, received, sent } = attempt
+    const common = {
+      agreed: state.agreed,
+      lastAttempt: startedAt,
+      received: state.received + received,
+      sent: state.sent + sent,
+    }
+    const { successes, failures, lastSuccess } = state
+    const since = lastSuccess === undefined ? {} : { lastSuccess }
+    const next: LinkState =
+      error === undefined
+        ? { ...common, lastSuccess: startedAt + durationMs, successes: successes + 1, failures }
+        : { ...common, ...since, lastError: error, successes, failures: failures + 1 }
+    await this.#save(peer, attempt.tree, next)
+    const history = [attempt, ...(await this.history(peer))].slice(0, maxAttempts)
+    this.#histories.set(peer, history)
+    await this.#instance.setNote(historyName(peer), JSON.stringify(history))
+  }
+
+  /** Newest first. */
+  async history(peer: PublicKey, limit = maxAttempts): Promise<readonly SyncAttempt[]> {
+    const known = this.#histories.get(peer) ?? (await this.#load(historyName(peer), historySchema)) ?? []
+    const history = this.#histories.get(peer) ?? known
+    this.#histories.set(peer, history)
+    return history.slice(0, limit)
+  }
+
+  async #save(peer: PublicKey, tree: DatabaseId, state: LinkState): Promise<void> {
+    const name = stateName(peer, tree)
+    this.#states.set(name, state)
+    await this.#instance.setNote(name, JSON.stringify(state))
+  }
+
+  async #load<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    const text = await this.#instance.note(name)
+    if (text === undefined) return undefined
+    try {
+      return schema.parse(JSON.parse(text))
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function stateName(peer: PublicKey, tree: DatabaseId): string {
+  return `sync/${peer}/${tree}`
+}
+
+function historyName(peer: PublicKey): string {
+  return `sync-history/${peer}`
+}

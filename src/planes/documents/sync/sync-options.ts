@@ -1,0 +1,53 @@
+import type { Clock, Random } from '../../../kernel/clock.ts'
+import type { Logger } from '../../../kernel/logger.ts'
+import type { RetryPolicy } from '../../../kernel/retry.ts'
+import type { Permission } from '../auth/permission.ts'
+import type { DatabaseId } from '../entry/entry-id.ts'
+import type { KeyPair, PublicKey } from '../entry/key-pair.ts'
+import type { PageLimits } from './entry-pages.ts'
+import type { AccessLimits, AccessPolicy } from './responder/access-desk.ts'
+import type { SyncAddress } from './sync-address.ts'
+
+export interface SyncOptions {
+  readonly clock?: Clock
+  /** Uniform in [0, 1): jitter of pauses. */
+  readonly random?: Random
+  /** Nonces and epochs; has to be unpredictable. */
+  readonly randomBytes?: (length: number) => Uint8Array
+  readonly log?: Logger
+  /** Told to whoever asks who this is. */
+  readonly displayName?: string
+  /** Lets requesters in without a person; default: they wait for one. */
+  readonly accessPolicy?: AccessPolicy
+  readonly accessLimits?: AccessLimits
+  readonly retry?: RetryPolicy
+  /** Milliseconds between two exchanges when nothing happens and the database says nothing else. Default 300,000. */
+  readonly intervalMs?: number
+  /** Milliseconds one request may take. Default 30,000. */
+  readonly timeoutMs?: number
+  /** How much goes into one message. */
+  readonly pages?: PageLimits
+}
+
+export interface SyncPeerInfo {
+  readonly peer: PublicKey
+  readonly tree: DatabaseId
+  readonly addresses?: readonly SyncAddress[]
+  readonly displayName?: string
+  /** The key that may read the database, where that is not the device's. Kept in memory only. */
+  readonly accessKey?: KeyPair
+}
+
+export interface AccessWish {
+  /** The key that is to be let in. */
+  readonly key: KeyPair
+  /** How it wants to be called. */
+  readonly name: string
+  readonly permission: Permission
+  /** For whoever decides, at most 4,096 bytes. */
+  readonly metadata?: Uint8Array
+}
+
+export type AccessAnswer =
+  | { readonly status: 'granted'; readonly permission: Permission }
+  | { readonly status: 'pending'; readonly request: string }
