@@ -18,7 +18,7 @@ export interface PageLimits {
   readonly entries: number
 }
 
-export const defaultPageLimits: PageLimits = { bytes: 2 * 1024 * 1024, entries: 4_000 }
+const defaultPageLimits: PageLimits = { bytes: 2 * 1024 * 1024, entries: 4_000 }
 
 const maxDifferences = 16
 

@@ -9,7 +9,7 @@ export interface NonceLimits {
   readonly total: number
 }
 
-export const defaultNonceLimits: NonceLimits = { windowMs: 60_000, perDevice: 20_000, total: 200_000 }
+const defaultNonceLimits: NonceLimits = { windowMs: 60_000, perDevice: 20_000, total: 200_000 }
 
 export type NonceVerdict = 'fresh' | 'replayed' | 'expired' | 'full'
 

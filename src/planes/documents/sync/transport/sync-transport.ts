@@ -18,14 +18,7 @@ export interface Listening extends AsyncDisposable {
   readonly addresses: readonly SyncAddress[]
 }
 
-/** What a transport keeps from one start to the next, by the name it is registered under. */
-export interface TransportState {
-  readonly type: string
-  /** JSON. */
-  readonly state: unknown
-}
-
-/** Makes a transport of its state; what it changes of it is kept. */
+/** Makes a transport of its state (JSON), which is kept by the name it is registered under. */
 export interface TransportBuilder {
   readonly type: string
   build(state: unknown): Promise<BuiltTransport> | BuiltTransport

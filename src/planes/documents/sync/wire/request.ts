@@ -55,7 +55,6 @@ export type SyncRequest = z.infer<typeof requestSchema>
 export type SyncTreeRequest = z.infer<typeof sync>
 export type ReconcileRequest = z.infer<typeof reconcile>
 export type AccessRequest = z.infer<typeof access>
-export type Position = z.infer<typeof position>
 
 export const epochBytes = 16
 export const nonceBytes = 32
