@@ -21,7 +21,7 @@ test('failing from the first failure, down from the fifth, healthy as soon as it
   assert.equal(answered.lastError?.message, 'gone', 'what went wrong stays explainable after recovery')
 })
 
-test('E-53 an answer alone does not end a row of failures, a connection that held does', () => {
+test('E-53 P-75 an answer alone does not end a row of failures, a connection that held does', () => {
   const flapping = [failure(1), success(2, false), failure(3), success(4, false), failure(5)]
   assert.equal(flapping.reduce(observe, unknownHealth).consecutiveFailures, 3)
   const well = [...flapping, success(6, true)].reduce(observe, unknownHealth)

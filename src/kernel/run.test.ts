@@ -139,7 +139,7 @@ test('a second rebuild within ten minutes is blocked, one after that is not', ()
   assert.equal(again(rebuildWindowMs).state, 'idle')
 })
 
-test('E-53 failures count up until an attempt catches up or was live for long enough; being live is not enough', () => {
+test('E-53 P-75 failures count up until an attempt catches up or was live for long enough; being live is not enough', () => {
   let run = inState('running')
   for (let n = 1; n <= 3; n++) {
     run = step(run, events.failed)

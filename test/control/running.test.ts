@@ -126,7 +126,7 @@ test('E-26 a sync asked for while it backs off begins at once, and the backoff i
   assert.deepEqual([runtime.reconnect_attempts, runtime.next_retry_at, runtime.last_error], [0, null, null])
 })
 
-test('E-27 ten syncs asked for at once are at most two runs', async () => {
+test('E-27 P-57 ten syncs asked for at once are at most two runs', async () => {
   await using peer = await ScriptPeer.listen({ events: notes(3) })
   await using world = await controlWorld({ start: false })
   const { sync } = world.node

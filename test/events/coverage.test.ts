@@ -53,7 +53,7 @@ for (const [strategy, is] of strategies) {
     assert.ok((await world.held()).includes(late.id))
   })
 
-  test(`E-64 by ${strategy}, rejected events do not keep a range open`, async () => {
+  test(`E-64 P-60 P-65 by ${strategy}, rejected events do not keep a range open`, async () => {
     const events = notes(120)
     const bad = new Set(events.slice(40, 60).map(({ id }) => id))
     await using peer = await ScriptPeer.listen({ events, is: [...is, forging(({ id }) => bad.has(id))] })

@@ -61,7 +61,7 @@ for (const [name, responder] of Object.entries(responders))
     assert.deepEqual(peer.set.ids(), all)
   })
 
-test('E-120 a set over the limit is reconciled in windows that fit, with and without the limit being told', async () => {
+test('E-120 P-67 a set over the limit is reconciled in windows that fit, with and without the limit being told', async () => {
   for (const responder of [negStrfry(150), negStrict(150)]) {
     await using peer = await ScriptPeer.listen({ events: notes(1_000, 600), is: [responder] })
     await using world = await syncWorld()
@@ -72,7 +72,7 @@ test('E-120 a set over the limit is reconciled in windows that fit, with and wit
   }
 })
 
-test('E-120 a window that is refused at the smallest size is paged', async () => {
+test('E-120 P-67 a window that is refused at the smallest size is paged', async () => {
   const crowd = notes(400, 0)
   await using peer = await ScriptPeer.listen({
     events: [...notes(100, 600, author, start - 90_000), ...crowd],
@@ -91,7 +91,7 @@ const refusals: Record<string, () => Personality> = {
   'NEG-ERR without a prefix': () => negRefusing((id) => [['NEG-ERR', id, 'PROTOCOL-ERROR']]),
 }
 for (const [how, refusing] of Object.entries(refusals))
-  test(`E-122 a peer that answers NEG-OPEN by ${how} is paged`, async () => {
+  test(`E-122 P-63 a peer that answers NEG-OPEN by ${how} is paged`, async () => {
     await using peer = await ScriptPeer.listen({ events: notes(60), is: [refusing(), capped(25)] })
     await using world = await syncWorld()
     await synced(world, peer)
@@ -99,7 +99,7 @@ for (const [how, refusing] of Object.entries(refusals))
     assert.equal((await world.checkpoint(peer.url))?.strategy, 'req')
   })
 
-test('E-122 a peer that says nothing to NEG-OPEN is paged after ten seconds', async () => {
+test('E-122 P-63 a peer that says nothing to NEG-OPEN is paged after ten seconds', async () => {
   await using peer = await ScriptPeer.listen({ events: notes(60), is: [negMute(), capped(25)] })
   await using world = await syncWorld()
   const running = synced(world, peer)
@@ -122,7 +122,7 @@ test('E-122 a peer that hangs up when it is asked is paged by a later attempt', 
   assert.deepEqual(await world.held(), peer.set.ids())
 })
 
-test('E-124 a window is not covered when a batch of its events was never delivered', async () => {
+test('E-124 P-44 a window is not covered when a batch of its events was never delivered', async () => {
   let withheld = true
   const withholding: Personality = {
     connect: () => ({
@@ -146,7 +146,7 @@ test('E-124 a window is not covered when a batch of its events was never deliver
   assert.deepEqual(await world.held(), peer.set.ids())
 })
 
-test('E-125 what is refused for good is not fetched again, and the runs complete all the same', async () => {
+test('E-125 P-64 what is refused for good is not fetched again, and the runs complete all the same', async () => {
   const [deleted, ...kept] = notes(12, 60, author)
   await using peer = await ScriptPeer.listen({ events: [deleted!, ...kept], is: [negStrfry()] })
   await using world = await syncWorld()

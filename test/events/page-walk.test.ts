@@ -30,7 +30,7 @@ async function syncedOnce(world: SyncWorld, peer: ScriptPeer) {
   return run
 }
 
-test('E-58 ten thousand events come through pages that are silently capped, and leave one interval', async () => {
+test('E-58 P-60 ten thousand events come through pages that are silently capped, and leave one interval', async () => {
   await using peer = await peerOf(notes(10_000), capped(100))
   await using world = await syncWorld()
   await syncedOnce(world, peer)
@@ -50,7 +50,7 @@ test('E-59 a line that keeps breaking still brings everything, and each attempt 
   assert.ok(runs <= Math.ceil(events.length / (340 - 100 - 20)) + 2, `${runs} attempts`)
 })
 
-test('E-60 a first page that is interrupted covers nothing', async () => {
+test('E-60 P-44 a first page that is interrupted covers nothing', async () => {
   const events = notes(50)
   const half = reply(([, id, filter], { set }) =>
     set
@@ -120,7 +120,7 @@ test('E-68 a page shorter than what was asked for does not end the walk', async 
   await syncedOnce(world, peer)
 })
 
-test('E-68 E-66 pages of every length, in no order at all, lose nothing in silence', async () => {
+test('E-68 E-66 P-60 P-61 pages of every length, in no order at all, lose nothing in silence', async () => {
   const random = fc.record({
     cap: fc.integer({ min: smallestCap, max: 40 }),
     seconds: fc.array(fc.integer({ min: 0, max: 25 }), { minLength: 1, maxLength: 12 }),
@@ -156,7 +156,7 @@ test('E-66 a second that cannot be told apart is a gap on record, and what lies 
   )
 })
 
-test('E-66 a second that its kinds tell apart comes whole', async () => {
+test('E-66 P-60 a second that its kinds tell apart comes whole', async () => {
   const kinds = [1, 7, 16, 1_111, 1_063, 9_735]
   const events = kinds.flatMap((kind) =>
     Array.from({ length: 9 }, (_, i) => author.write({ kind, content: `${kind} ${i}` })),

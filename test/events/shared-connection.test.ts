@@ -24,7 +24,7 @@ test('links of one relay share one connection, one document and one authenticati
   await peer.until(() => peer.open === 0)
 })
 
-test('E-51 a link that is refused what it asks for leaves the others of its connection working', async () => {
+test('E-51 P-49 P-50 a link that is refused what it asks for leaves the others of its connection working', async () => {
   const picky: Personality = {
     connect: () => ({
       answer: ([verb, id, filter]) =>

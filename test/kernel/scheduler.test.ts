@@ -225,7 +225,7 @@ test('two callers share one attempt', async () => {
   assert.equal(attempts, 1)
 })
 
-test('K11 stopping ends a live attempt, closes its channel and keeps what was committed', async () => {
+test('K11 P-59 stopping ends a live attempt, closes its channel and keeps what was committed', async () => {
   const closed = Promise.withResolvers<void>()
   const live = Promise.withResolvers<void>()
   await using w = await world(
@@ -476,7 +476,7 @@ test('P-71 a peer that is away is left alone by all of its links until one attem
   assert.equal(tried.length, 2)
 })
 
-test('E-51 what fails for one link alone holds back nobody else', async () => {
+test('E-51 P-58 what fails for one link alone holds back nobody else', async () => {
   const ran = Promise.withResolvers<void>()
   await using w = await world(async function* (session) {
     yield transferring(0)

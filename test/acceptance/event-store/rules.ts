@@ -44,7 +44,7 @@ export function rules<Tx>(name: string, open: OpenWorld<Tx>): void {
       assert.deepEqual([...(await world.store.refused([kept]))], [])
     })
 
-    it('E-142 only its author deletes an event, before or after it comes; the deletion itself stays', async () => {
+    it('E-142 P-88 only its author deletes an event, before or after it comes; the deletion itself stays', async () => {
       await using world = await open()
       const target = craft({ id: hexId(1) })
       const byStranger = craft({ id: hexId(2), kind: 5, pubkey: bob, tags: [['e', target.id]] })

@@ -49,7 +49,7 @@ const sizes = fc.record({
   maxChunks: fc.integer({ min: 1, max: 12 }),
 })
 
-test('P-26 P-27 P-28 P-29 carried out, a plan leaves exactly what is wanted, no value twice, and nothing more to do', () => {
+test('P-26 P-27 P-28 P-29 P-38 carried out, a plan leaves exactly what is wanted, no value twice, and nothing more to do', () => {
   fc.assert(
     fc.property(fc.array(wants, { minLength: 1, maxLength: 6 }), sizes, (history, each) => {
       let held: Chunk[] = []
