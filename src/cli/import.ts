@@ -14,7 +14,7 @@ export function importCommand(terminal: Terminal): Command {
     .option('--no-verify', 'take signatures on trust (ids and shapes are still checked)')
     .action(async (file: string | undefined, options: CommonOptions & { readonly verify: boolean }) => {
       await using node = await openControl(options)
-      const stream = file === undefined ? process.stdin : createReadStream(file)
+      const stream = file === undefined ? terminal.input : createReadStream(file)
       const lines = textLines(stream, 4 * defaultLimits.maxEventBytes)
       const onProgress = (report: ImportReport) => terminal.progress(() => `importing…  ${summary(report)}`)
       const report = await node.import(lines, { verify: options.verify, signal: terminal.signal, onProgress })

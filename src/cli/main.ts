@@ -15,15 +15,21 @@ import { relaysCommand } from './relays.ts'
 import { resetCommand } from './reset.ts'
 import { statusCommand } from './status.ts'
 import { syncCommand } from './sync.ts'
-import { Terminal } from './terminal.ts'
+import { type Streams, Terminal } from './terminal.ts'
 import { triggerCommand } from './trigger.ts'
 import { upCommand } from './up.ts'
 
 /** Runs one command line. Answers its exit code, see docs/reference/cli.md. */
-export async function main(argv: readonly string[]): Promise<number> {
-  using terminal = new Terminal(process.stdout, process.stderr)
+export async function main(argv: readonly string[], streams: Streams = process): Promise<number> {
+  using terminal = new Terminal(streams)
+  const program = createProgram(terminal)
+  const output = {
+    writeOut: (text: string) => void streams.stdout.write(text),
+    writeErr: (text: string) => void streams.stderr.write(text),
+  }
+  everyCommand(program, (command) => command.configureOutput(output))
   try {
-    await createProgram(terminal).parseAsync([...argv], { from: 'user' })
+    await program.parseAsync([...argv], { from: 'user' })
     return terminal.exitCode
   } catch (error) {
     // Thrown by a command about how its options go together; what parsing finds was told already.

@@ -5,19 +5,28 @@ import type { Explanation } from './failure.ts'
 
 const redrawMs = 100
 
+/** Where a command reads, and where it says what. */
+export interface Streams {
+  readonly stdin: NodeJS.ReadableStream & AsyncIterable<Buffer>
+  readonly stdout: NodeJS.WritableStream
+  readonly stderr: WriteStream | NodeJS.WritableStream
+}
+
 /** What a command says and hears: results on stdout, everything for people on stderr, Ctrl-C as a signal. */
 export class Terminal implements Disposable {
+  readonly input: Streams['stdin']
   readonly #out: NodeJS.WritableStream
-  readonly #err: WriteStream | NodeJS.WritableStream
+  readonly #err: Streams['stderr']
   readonly #interrupt = new AbortController()
   #drawnAt = 0
   #drawn = false
   json = false
   exitCode = 0
 
-  constructor(out: NodeJS.WritableStream, err: WriteStream | NodeJS.WritableStream) {
-    this.#out = out
-    this.#err = err
+  constructor({ stdin, stdout, stderr }: Streams) {
+    this.input = stdin
+    this.#out = stdout
+    this.#err = stderr
     process.on('SIGINT', this.#onSignal)
     process.on('SIGTERM', this.#onSignal)
   }
@@ -48,7 +57,7 @@ export class Terminal implements Disposable {
   /** Asks a person; without one (input at its end) the answer is empty. */
   async ask(question: string): Promise<string> {
     this.clear()
-    const lines = createInterface({ input: process.stdin, output: this.#err })
+    const lines = createInterface({ input: this.input, output: this.#err })
     const ended = once(lines, 'close').then(() => '')
     try {
       return await Promise.race([lines.question(question, { signal: this.signal }), ended])

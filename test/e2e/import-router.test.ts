@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { runCommand } from '../helpers/command.ts'
+import { callCommand } from '../helpers/command.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
 test('a router configuration becomes relays, once, and only when it is meant', async () => {
@@ -9,11 +9,11 @@ test('a router configuration becomes relays, once, and only when it is meant', a
   const file = folder.join('router.conf')
   const here = ['--data', folder.join('data'), '--json']
   const importRouter = async (...flags: string[]) => {
-    const { code, stdout, stderr } = await runCommand(['relay', 'import-router', file, ...flags, ...here])
+    const { code, stdout, stderr } = await callCommand(['relay', 'import-router', file, ...flags, ...here])
     assert.equal(code, 0, stderr)
     return JSON.parse(stdout)
   }
-  const listed = async () => JSON.parse((await runCommand(['relay', 'list', ...here])).stdout)
+  const listed = async () => JSON.parse((await callCommand(['relay', 'list', ...here])).stdout)
   await writeFile(file, 'streams { a { dir = "down" filter = {"kinds":[1]} urls = ["ws://127.0.0.1:1"] } }')
   const relay = { url: 'ws://127.0.0.1:1/', direction: 'down', filters: [{ kinds: [1] }] }
 
@@ -26,7 +26,7 @@ test('a router configuration becomes relays, once, and only when it is meant', a
   assert.equal(entry.links[0].link.scopeKey, '{"kinds":[1]}')
 
   await writeFile(file, 'streams {\n a { dir = down }\n}')
-  const bad = await runCommand(['relay', 'import-router', file, ...here])
+  const bad = await callCommand(['relay', 'import-router', file, ...here])
   assert.equal(bad.code, 1)
   assert.match(
     JSON.parse(bad.stderr).error.message,

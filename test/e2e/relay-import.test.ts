@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
 import { openNode } from '../../src/node/create-node.ts'
-import { runCommand } from '../helpers/command.ts'
+import { callCommand } from '../helpers/command.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
 const pin = { type: 'spki_sha256', value: Buffer.alloc(32, 7).toString('base64') }
@@ -22,7 +22,7 @@ async function importing(folder: string, content: unknown, ...args: string[]) {
   const file = join(folder, 'servers.json')
   await writeFile(file, JSON.stringify(content))
   const data = join(folder, 'data')
-  const result = await runCommand(['relay', 'import', file, '--data', data, '--json', ...args])
+  const result = await callCommand(['relay', 'import', file, '--data', data, '--json', ...args])
   return { ...result, data, report: result.code === 2 ? undefined : JSON.parse(result.stdout || 'null') }
 }
 
@@ -39,7 +39,7 @@ test('E-21 the sync_servers.json of Parrhesia becomes relays that are kept', asy
   const { code, report, data, stderr } = await importing(folder.path, file)
   assert.equal(code, 0, stderr)
   assert.equal(report.imported.length, 2)
-  const list = JSON.parse((await runCommand(['relay', 'list', '--data', data, '--json'])).stdout)
+  const list = JSON.parse((await callCommand(['relay', 'list', '--data', data, '--json'])).stdout)
   assert.deepEqual(
     list.map(({ peer, links }: (typeof list)[number]) => [
       peer.id,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { generateSecretKey } from '../../src/planes/events/signer.ts'
-import { runCommand } from '../helpers/command.ts'
+import { callCommand, runCommand } from '../helpers/command.ts'
 import { realEvents } from '../helpers/real-events.ts'
 import { startNode } from '../helpers/running-node.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
@@ -10,7 +10,7 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts'
 const nobody = 'ws://127.0.0.1:1'
 
 function commands(data: string) {
-  const run = (...args: string[]) => runCommand([...args, '--data', data])
+  const run = (...args: string[]) => callCommand([...args, '--data', data])
   const json = async (...args: string[]) => {
     const { code, stdout, stderr } = await run(...args, '--json')
     assert.equal(code, 0, stderr)
@@ -94,7 +94,7 @@ test('E-108 a filled store: relays are seen, stopped, started, triggered and mov
 }, async () => {
   await using folder = await temporaryFolder()
   const input = realEvents.slice(0, 30).join('\n')
-  await runCommand(['import', '--data', folder.join('source')], input)
+  await callCommand(['import', '--data', folder.join('source')], input)
   await using source = await startNode(folder.join('source'))
   const { run, json } = commands(folder.join('mine'))
   await json('relay', 'add', source.url, '--dir', 'down', '--every', '1h')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runCommand } from '../helpers/command.ts'
+import { callCommand } from '../helpers/command.ts'
 import { notes } from '../helpers/notes.ts'
 import { startNode } from '../helpers/running-node.ts'
 import { ScriptPeer } from '../helpers/script-peer/script-peer.ts'
@@ -15,10 +15,11 @@ test('sync --print-missing tells which events only one side has, and moves none'
   await using folder = await temporaryFolder()
   const events = notes(10, 1, undefined, now() - 3_600)
   const [theirs, mine] = [events.slice(0, 7), events.slice(3)]
-  await runCommand(['import', '--data', folder.join('theirs')], lines(theirs))
-  await runCommand(['import', '--data', folder.join('mine')], lines(mine))
+  await callCommand(['import', '--data', folder.join('theirs')], lines(theirs))
+  await callCommand(['import', '--data', folder.join('mine')], lines(mine))
   await using source = await startNode(folder.join('theirs'))
-  const sync = (...args: string[]) => runCommand(['sync', source.url, '--data', folder.join('mine'), ...args])
+  const sync = (...args: string[]) =>
+    callCommand(['sync', source.url, '--data', folder.join('mine'), ...args])
   const { code, stdout, stderr } = await sync('--print-missing')
   assert.equal(code, 0, stderr)
   assert.deepEqual(
@@ -31,13 +32,14 @@ test('sync --print-missing tells which events only one side has, and moves none'
   assert.match(stderr, /3 events only there, 3 only here; nothing was moved/)
   assert.match((await sync('--dir', 'none')).stdout, /3 events only there, 3 only here/)
   assert.match((await sync('--dir', 'none', '--range', '1m-')).stdout, /0 events only there, 0 only here/)
-  const stored = await runCommand(['query', '--count', '--json', '--data', folder.join('mine')])
+  const stored = await callCommand(['query', '--count', '--json', '--data', folder.join('mine')])
   assert.equal(JSON.parse(stored.stdout).count, 7)
 })
 
 test('sync refuses a range that is none, and one beside since or until', { timeout: 120_000 }, async () => {
   await using folder = await temporaryFolder()
-  const sync = (...args: string[]) => runCommand(['sync', 'ws://127.0.0.1:1', '--data', folder.path, ...args])
+  const sync = (...args: string[]) =>
+    callCommand(['sync', 'ws://127.0.0.1:1', '--data', folder.path, ...args])
   for (const args of [
     ['--range', 'yesterday'],
     ['--timeout', '0'],
@@ -53,7 +55,7 @@ test('sync --timeout gives up on a relay that says nothing, with 4', { timeout: 
   await using folder = await temporaryFolder()
   await using peer = await ScriptPeer.listen({ is: [{ connect: () => ({ answer: () => [] }) }] })
   const args = ['sync', peer.url, '--data', folder.path, '--timeout', '1']
-  const { code, stderr } = await runCommand(args)
+  const { code, stderr } = await callCommand(args)
   assert.equal(code, 4)
   assert.match(stderr, /nothing happened for 1 seconds; gave up \[peer\/unreachable\]/)
 })

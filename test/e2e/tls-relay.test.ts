@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { certificate } from '../helpers/certificates.ts'
-import { runCommand } from '../helpers/command.ts'
+import { callCommand } from '../helpers/command.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 import { tlsRelay } from '../helpers/tls-relay.ts'
 
@@ -23,7 +23,7 @@ test('TLS settings of a relay are given by flags, shown, changed one by one, and
   const url = 'wss://relay.test/'
   const relay = async (verb: string, ...flags: string[]) => {
     const args = ['relay', verb, url, '--json', '--data', folder.join('data'), ...flags]
-    const { code, stdout, stderr } = await runCommand(args)
+    const { code, stdout, stderr } = await callCommand(args)
     assert.equal(code, 0, stderr)
     return jsonOf(stdout).peer.addresses[0]?.tls
   }
@@ -43,12 +43,12 @@ test('the pins of a relay outlive a definition of it that is imported later', as
   const url = 'wss://relay.test/'
   const pins = [Buffer.alloc(32).toString('base64')]
   const data = ['--json', '--data', folder.join('data')]
-  await runCommand(['relay', 'add', url, '--pin', pins.join(), ...data])
+  await callCommand(['relay', 'add', url, '--pin', pins.join(), ...data])
   const file = folder.join('relays.json')
   await writeFile(file, JSON.stringify([{ url, notes: 'new' }]))
-  const { code, stderr } = await runCommand(['relay', 'import', file, '--profile', 'open', ...data])
+  const { code, stderr } = await callCommand(['relay', 'import', file, '--profile', 'open', ...data])
   assert.equal(code, 0, stderr)
-  const { peer } = JSON.parse((await runCommand(['relay', 'show', url, ...data])).stdout)
+  const { peer } = JSON.parse((await callCommand(['relay', 'show', url, ...data])).stdout)
   assert.equal(peer.metadata.definition.notes, 'new')
   assert.deepEqual(peer.addresses, [{ transport: 'ws', value: url, tls: { pins } }])
 })
@@ -56,7 +56,7 @@ test('the pins of a relay outlive a definition of it that is imported later', as
 test('TLS settings that cannot work are refused by name and nothing is stored', async () => {
   await using folder = await temporaryFolder()
   const relay = (verb: string, ...args: string[]) =>
-    runCommand(['relay', verb, ...args, '--data', folder.join('data')])
+    callCommand(['relay', verb, ...args, '--data', folder.join('data')])
   const pin = Buffer.alloc(32).toString('base64')
   const missing = folder.join('missing.pem')
   const cases: readonly [string[], RegExp][] = [
@@ -87,9 +87,9 @@ test('E-39 E-42 a sync with a relay of another key fails for its pin and asks it
   await writeFile(ca, root.cert)
   const url = `wss://localhost:${server.port}/`
   const data = ['--data', folder.join('data')]
-  const added = await runCommand(['relay', 'add', url, '--ca-file', ca, '--pin', other.pin, ...data])
+  const added = await callCommand(['relay', 'add', url, '--ca-file', ca, '--pin', other.pin, ...data])
   assert.equal(added.code, 0, added.stderr)
-  const { code, stdout, stderr } = await runCommand(['sync', url, ...data])
+  const { code, stdout, stderr } = await callCommand(['sync', url, ...data])
   assert.equal(code, 1)
   assert.match(stdout + stderr, /pin mismatch/)
   assert.deepEqual(await server.received(), { requests: 0, bytes: 0 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { runCommand } from '../helpers/command.ts'
+import { callCommand } from '../helpers/command.ts'
 import { startNode } from '../helpers/running-node.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 import { newAuthor } from '../peers/author.ts'
@@ -41,7 +41,7 @@ test('a write policy plugin decides on what comes by WebSocket, import and sync'
 
   const lines = [good, spam, troll].map((event) => JSON.stringify(event)).join('\n')
   const here = ['--data', folder.join('guarded'), '--json']
-  const imported = JSON.parse((await runCommand(['import', ...here], lines)).stdout)
+  const imported = JSON.parse((await callCommand(['import', ...here], lines)).stdout)
   assert.equal(imported.duplicates, 1)
   assert.deepEqual(
     imported.reasons.map(({ reason }: { reason: string }) => reason),
@@ -49,13 +49,13 @@ test('a write policy plugin decides on what comes by WebSocket, import and sync'
   )
 
   await using open = await startNode(folder.join('open'))
-  await runCommand(
+  await callCommand(
     ['import', '--data', folder.join('open')],
     `${lines}\n${JSON.stringify(author.write({ content: 'more' }))}`,
   )
-  const synced = await runCommand(['sync', open.url, '--dir', 'down', ...here])
+  const synced = await callCommand(['sync', open.url, '--dir', 'down', ...here])
   assert.equal(synced.code, 0, synced.stderr)
-  const held = await runCommand(['export', '--data', folder.join('guarded')])
+  const held = await callCommand(['export', '--data', folder.join('guarded')])
   const contents = held.stdout
     .trim()
     .split('\n')

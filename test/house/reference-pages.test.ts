@@ -11,7 +11,7 @@ import { metricsReference } from '../../src/telemetry/metrics-reference.ts'
 const folder = new URL('../../docs/reference/', import.meta.url)
 
 function commandLine(): string {
-  using terminal = new Terminal(process.stdout, process.stderr)
+  using terminal = new Terminal(process)
   return cliReference(createProgram(terminal))
 }
 

@@ -26,7 +26,7 @@ export interface Table {
 export class Surface implements AsyncDisposable {
   readonly world: AdminWorld
   readonly #administrator: ReturnType<typeof createSigner>
-  readonly #terminal = new Terminal(process.stdout, process.stderr)
+  readonly #terminal = new Terminal(process)
   readonly #program = createProgram(this.#terminal)
 
   private constructor(world: AdminWorld, administrator: ReturnType<typeof createSigner>) {
