@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { GitStatus } from '../node/control.ts'
 import type { SyncHealth } from '../node/sync-control.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
@@ -35,10 +36,22 @@ export function statusCommand(terminal: Terminal): Command {
           running ? `Running, relay on ${status.listening}.` : 'Not running.',
           `${number(status.events.count)} events in ${status.directory}, fingerprint ${status.events.fingerprint}.`,
           ...(servers.length === 0 ? ['No relays yet; add one with "syncline relay add".'] : report),
+          ...gitLines(status.git),
           ...quarantineLines(health),
         ].join('\n')
       })
     })
+}
+
+function gitLines(git: GitStatus | undefined): string[] {
+  if (git === undefined) return []
+  if ('problem' in git) return [`Git data is not kept: ${git.problem}.`]
+  const { objects, bytes, queued, running, naughty, failures } = git
+  const due =
+    queued === 0 ? 'nothing to do' : `${number(queued)} repositories to look at, ${number(running)} now`
+  const apart = naughty === 0 ? '' : `, ${number(naughty)} hosts left alone`
+  const failed = failures === 0 ? '' : `, ${number(failures)} failures (see the log)`
+  return [`Git data: ${number(objects)} refs fetched in ${number(bytes)} bytes; ${due}${apart}${failed}.`]
 }
 
 function quarantineLines({ config_quarantined }: SyncHealth): string[] {

@@ -250,6 +250,18 @@ export const configSchema = z.strictObject({
   sync: sync.prefault({}),
   proactive: proactive.prefault({}),
   grasp: grasp.prefault({}),
+  gitDir: z.string().min(1).max(4_096).optional().register(settingInfo, {
+    description:
+      'A folder for the git repositories that are kept, as `<npub>/<identifier>.git`. With it, states and pull requests wait until their git data was fetched from the places the announcements name. Needs `proactive.domain`, and git 2.37 or later on this machine.',
+    allowed: 'a path',
+    defaultText: 'none: events only',
+  }),
+  gitMaxMegabytes: count(
+    1,
+    1_000_000,
+    1_024,
+    'How large one repository in `gitDir` may become, in megabytes. Half of it is kept for what its maintainers sign.',
+  ),
   schedule: schedule.prefault({}),
   admin: admin.prefault({}),
 })

@@ -4,6 +4,7 @@ import type { RunRecord } from '../kernel/run.ts'
 import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
+import type { GitDataStatus } from '../planes/events/git/git-data.ts'
 import type { AccessControl } from './access-control.ts'
 import type { KeyControl } from './api-keys.ts'
 import type { IdentityControl } from './identity.ts'
@@ -60,7 +61,12 @@ export interface NodeStatus {
   readonly listening: string | undefined
   readonly events: SetFingerprint
   readonly relays: readonly ServerEntry[]
+  /** Undefined where no git data is kept. */
+  readonly git: GitStatus | undefined
 }
+
+/** What git data sync does, or why this machine cannot. */
+export type GitStatus = GitDataStatus | { readonly problem: string }
 
 export interface SyncRequest {
   readonly url: string

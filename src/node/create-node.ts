@@ -69,13 +69,18 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     writePolicyPlugin === undefined
       ? undefined
       : opening.use(await plugins.open(writePolicyPlugin, config.writePolicyPluginFailure))
-  const grasp = await openGrasp({ config, store, events, clock })
+  const grasp = await openGrasp({ config, store, events, clock, log })
   const service = grasp?.rules.policy
   const policy = await openEventPolicy({ config, limits, store, service, plugin: plugin?.policy })
   const accepting = { store: events, verifier, policy: policy.write, limits, clock, relayUrls, log }
   const ingest = createIngest({ ...accepting, hold: grasp?.hold })
-  if (grasp !== undefined)
-    opening.use(new HoldRelease({ hold: grasp.hold, store: events, ingest, clock, log, sweepMs: 60_000 }))
+  const git = typeof grasp?.git === 'object' ? opening.use(grasp.git) : undefined
+  if (grasp !== undefined) {
+    const release = opening.use(
+      new HoldRelease({ hold: grasp.hold, store: events, ingest, clock, log, sweepMs: 60_000 }),
+    )
+    opening.use(git?.onReady((keys) => release.satisfy(keys)))
+  }
   const peerPolicies = { pool: plugins, onFailure: config.writePolicyPluginFailure, acl: policy.acl }
   const transport = opening.use(
     createWsTransport({ connectTimeoutMs: config.sync.connectTimeoutSeconds * 1_000 }),
@@ -124,6 +129,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
       scheduler,
       hold: grasp?.hold,
       differences,
+      git: grasp?.git,
     },
     opening.move(),
   )

@@ -9,6 +9,7 @@ import type { RelayConfig } from '../planes/events/definition/relay-config.ts'
 import type { EventHold } from '../planes/events/event-hold.ts'
 import { type EventStore, everything, type SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
+import type { GitDataSync } from '../planes/events/git/git-data.ts'
 import { HttpAuth } from '../planes/events/http-auth.ts'
 import type { Ingest } from '../planes/events/ingest.ts'
 import type { Limits } from '../planes/events/limits.ts'
@@ -25,6 +26,7 @@ import { type AccessControl, createAccessControl } from './access-control.ts'
 import { ApiKeys } from './api-keys.ts'
 import { AuditLog } from './audit-log.ts'
 import type {
+  GitStatus,
   ImportOptions,
   ImportReport,
   NodeControl,
@@ -72,6 +74,8 @@ export interface NodeParts {
   /** Where events wait for what they belong to; undefined where nothing does. */
   readonly hold: EventHold<SqliteTx> | undefined
   readonly differences: DifferenceFeed
+  /** Git data, or why it is not kept; undefined where nobody asked for it. */
+  readonly git: GitDataSync | string | undefined
 }
 
 export class Node implements NodeControl {
@@ -170,6 +174,7 @@ export class Node implements NodeControl {
       new LocalScheduler({ clock: systemClock, random: Math.random, log }),
     )
     this.#findRelays()
+    if (typeof this.#parts.git === 'object') this.#parts.git.start()
     recurring.add({ name: 'sweep', schedule: sweepSchedule, run: async () => void (await events.sweep()) })
     for (const entry of this.#recurring) recurring.add(entry)
     // What is polled need not wait for its first tick.
@@ -181,6 +186,12 @@ export class Node implements NodeControl {
   /** What this node finds by itself, by profile. */
   proactive(): readonly ProfileStatus[] {
     return this.#proactive?.status() ?? []
+  }
+
+  #gitStatus(): GitStatus | undefined {
+    const { git } = this.#parts
+    if (git === undefined) return undefined
+    return typeof git === 'string' ? { problem: git } : git.status
   }
 
   /** In the background: reading all that is stored must not hold up what an operator configured. */
@@ -230,6 +241,7 @@ export class Node implements NodeControl {
       listening: this.#relay?.url,
       events: await this.count({}),
       relays: await this.relays(),
+      git: this.#gitStatus(),
     }
   }
 

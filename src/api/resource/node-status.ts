@@ -5,7 +5,7 @@ import { nodeStatus, syncHealth, syncStats } from '../schema/node-status.ts'
 import { unwrap } from './control-failure.ts'
 
 export interface StatusSource {
-  status(): Promise<Omit<NodeStatus, 'relays'>>
+  status(): Promise<Omit<NodeStatus, 'relays' | 'git'>>
 }
 
 export function nodeStatusRoutes(node: StatusSource, sync: ServerControl): Route[] {

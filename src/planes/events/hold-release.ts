@@ -42,6 +42,7 @@ export class HoldRelease<Tx> implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #listeners = new DisposableStack()
   readonly #held = new Set<string>()
+  readonly #again = new Set<string>()
   readonly #running: Promise<unknown>
 
   constructor(options: HoldReleaseOptions<Tx>) {
@@ -87,9 +88,12 @@ export class HoldRelease<Tx> implements AsyncDisposable {
     while (!this.#stop.signal.aborted) {
       await this.#pulse.wait()
       const keys = [...this.#keys]
+      const again = [...this.#again]
       this.#keys.clear()
+      this.#again.clear()
       try {
-        await this.#release(keys)
+        await this.#options.hold.forget(keys)
+        await this.#release([...keys, ...again])
       } catch (error) {
         if (this.#stop.signal.aborted) return
         log.error('what is held could not be looked at again', { error: String(error) })
@@ -99,7 +103,6 @@ export class HoldRelease<Tx> implements AsyncDisposable {
 
   async #release(keys: readonly string[]): Promise<void> {
     const { hold, ingest } = this.#options
-    await hold.forget(keys)
     const seen = new Set<string>()
     for (;;) {
       this.#stop.signal.throwIfAborted()
@@ -125,9 +128,10 @@ export class HoldRelease<Tx> implements AsyncDisposable {
     while (!signal.aborted) {
       await clock.sleep(recheckMs, signal).catch(() => {})
       if (this.#held.size === 0) continue
-      const keys = [...this.#held]
+      // Not as what came true: what was given up is as far from being accepted as it was.
+      for (const key of this.#held) this.#again.add(key)
       this.#held.clear()
-      this.satisfy(keys)
+      this.#pulse.notify()
     }
   }
 

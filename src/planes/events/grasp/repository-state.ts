@@ -14,6 +14,12 @@ export interface RepositoryState {
 }
 
 const objectId = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/
+
+/** SHA-1 or SHA-256, in full. */
+export function isObjectId(text: string): boolean {
+  return objectId.test(text)
+}
+
 const refName = /^refs\/(?:heads|tags)\/./
 
 /**
@@ -27,7 +33,7 @@ export function parseState(event: NostrEvent): RepositoryState | undefined {
   let head: string | undefined
   for (const [name = '', value = ''] of event.tags) {
     if (name === 'HEAD') head = headOf(value) ?? head
-    else if (isRef(name) && objectId.test(value)) refs.set(name, value)
+    else if (isRef(name) && isObjectId(value)) refs.set(name, value)
   }
   return { event, identifier, refs, head }
 }
