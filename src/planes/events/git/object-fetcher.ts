@@ -22,6 +22,8 @@ export interface ObjectFetcherOptions {
 
 export interface Wish {
   readonly target: BareRepository
+  /** What it is for: what is too big for a stranger's purpose may be of use to the maintainers. */
+  readonly purpose: string
   /** What is still missing, asked anew before each server. */
   readonly missing: () => Promise<readonly string[]>
   readonly clones: readonly string[]
@@ -72,12 +74,12 @@ export class ObjectFetcher {
     )
     for (const url of [...urls.values()].slice(0, maxServers)) {
       signal.throwIfAborted()
-      if (hosts.isNaughty(url.hostname) || hosts.isNaughty(tooBigAt(url, wish.target))) continue
+      if (hosts.isNaughty(url.hostname) || hosts.isNaughty(tooBigAt(url, wish))) continue
       if ((await wish.missing()).length === 0) return
       using _turn = await hosts.take(url.hostname, signal)
       const outcome = await this.#fetchFrom(url, wish, signal)
       this.#fetches.set(outcome, (this.#fetches.get(outcome) ?? 0) + 1)
-      this.#judge(url, outcome, wish.target)
+      this.#judge(url, outcome, wish)
     }
   }
 
@@ -106,18 +108,18 @@ export class ObjectFetcher {
     return outcome
   }
 
-  #judge(url: URL, outcome: FetchOutcome, target: BareRepository): void {
+  #judge(url: URL, outcome: FetchOutcome, wish: Wish): void {
     const { hosts, log } = this.#options
     const fields = { host: url.hostname, outcome }
     if (isNaughty(outcome) && hosts.blame(url.hostname))
       log.warn('no git data is asked of a host for twelve hours', fields)
     // Not the host's fault, but fetching all of it again in a minute would be ours.
-    else if (outcome === 'too-big' && hosts.blame(tooBigAt(url, target)))
+    else if (outcome === 'too-big' && hosts.blame(tooBigAt(url, wish)))
       log.warn('a repository is larger than may be kept', fields)
     else log.debug('git data was asked for', fields)
   }
 }
 
-function tooBigAt(url: URL, target: BareRepository): string {
-  return `${url.href} ${target.path}`
+function tooBigAt(url: URL, { target, purpose }: Wish): string {
+  return `${url.href} ${target.path} ${purpose}`
 }

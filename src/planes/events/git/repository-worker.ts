@@ -71,7 +71,7 @@ export class RepositoryWorker {
     const { clones, bare: target } = repository
     const missing = () => missingOf(set, states, signal)
     const room = async () => this.#options.maxBytes - (await target.size())
-    await this.#options.fetcher.fetch({ target, clones, missing, room, onArrived }, signal)
+    await this.#options.fetcher.fetch({ target, purpose: 'states', clones, missing, room, onArrived }, signal)
     await this.#pullRequests(set, repository, wanted, onArrived, signal)
     return { isComplete: (await missingOf(set, wanted, signal)).length === 0, hasFetched }
   }
@@ -102,7 +102,10 @@ export class RepositoryWorker {
       for (const pull of [...open.slice(first), ...open.slice(0, first)]) {
         const missing = () => missingOf(set, [pull], signal)
         const from = [...pull.need.clones.slice(0, maxPullRequestClones), ...clones]
-        await fetcher.fetch({ target, clones: from, missing, room, onArrived }, either)
+        await fetcher.fetch(
+          { target, purpose: pull.event.id, clones: from, missing, room, onArrived },
+          either,
+        )
       }
     } catch (error) {
       if (signal.aborted || !over.signal.aborted) throw error
