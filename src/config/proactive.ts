@@ -40,7 +40,7 @@ export const proactive = z.strictObject({
   ),
   privateAddresses: z.boolean().default(false).register(settingInfo, {
     description:
-      'Whether relays that events name may lie in private networks. Anybody who may publish here can then make this node connect to machines of its own network.',
+      'Whether relays and git servers that events name may lie in private networks. Anybody who may publish here can then make this node connect to machines of its own network.',
     allowed: 'true or false',
   }),
 })

@@ -5,7 +5,7 @@ import type { GitCommand, GitResult } from './git-command.ts'
 import { planRefs } from './ref-plan.ts'
 
 /** A run of git on our own disk that should not have failed. */
-export class GitFailure extends Error {
+class GitFailure extends Error {
   override readonly name = 'GitFailure'
 
   constructor(what: string, { stderr, stopped }: GitResult) {

@@ -10,7 +10,7 @@ export interface HostBounds {
 }
 
 /** Specs proactive §9.5, §9.8. */
-export const defaultHostBounds: HostBounds = {
+const defaultHostBounds: HostBounds = {
   maxInFlight: 5,
   maxPerWindow: 60,
   windowMs: 60_000,

@@ -16,7 +16,7 @@ export interface RunQueueBounds {
 }
 
 /** Specs proactive §9.2. */
-export const defaultRunQueueBounds: RunQueueBounds = { maxEntries: 50_000, initialMs: 20_000, maxMs: 120_000 }
+const defaultRunQueueBounds: RunQueueBounds = { maxEntries: 50_000, initialMs: 20_000, maxMs: 120_000 }
 
 /**
  * Which repositories are looked at next, and when (specs proactive §9.2): a new reason only ever makes it sooner, what stays
