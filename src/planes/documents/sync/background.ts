@@ -24,8 +24,10 @@ export interface BackgroundLink {
 }
 
 interface LinkPlan extends BackgroundLink {
-  /** Monotonic time. */
+  /** When it is looked at next, monotonic time. */
   due: number
+  /** When it is synced in any case: only so does one learn what a peer has that cannot dial us. */
+  anyway: number
   failures: number
   running: Promise<void> | undefined
 }
@@ -45,8 +47,10 @@ export class Background implements AsyncDisposable {
   readonly #parts: BackgroundParts
   readonly #plans = new Map<string, LinkPlan>()
   readonly #stop = new AbortController()
+  readonly #attempts = new Set<Promise<void>>()
   #sleep = new AbortController()
   #loop: Promise<void> | undefined
+  #stale = false
 
   constructor(parts: BackgroundParts) {
     this.#parts = parts
@@ -58,8 +62,14 @@ export class Background implements AsyncDisposable {
     this.#loop ??= this.#run()
   }
 
-  /** After links came, went, or changed how often. */
+  /** Links came, went, or changed how often: they are read anew before anything else is begun. */
+  linksChanged(): void {
+    this.#stale = true
+    this.#awaken()
+  }
+
   async refresh(): Promise<void> {
+    this.#stale = false
     const links = await this.#parts.links()
     const names = new Set(links.map(({ peer, tree }) => nameOf(peer, tree)))
     for (const name of this.#plans.keys()) if (!names.has(name)) this.#plans.delete(name)
@@ -67,18 +77,10 @@ export class Background implements AsyncDisposable {
     for (const link of links) {
       const name = nameOf(link.peer, link.tree)
       const known = this.#plans.get(name)
-      if (known !== undefined) {
-        if (known.everyMs !== link.everyMs)
-          this.#plans.set(name, Object.assign(known, link, { due: Math.min(known.due, now + link.everyMs) }))
-        continue
-      }
+      if (known?.everyMs === link.everyMs || known?.running !== undefined) continue
       const behind = await this.#parts.isBehind(link.peer, link.tree)
-      this.#plans.set(name, {
-        ...link,
-        due: behind ? now : now + this.#jittered(link),
-        failures: 0,
-        running: undefined,
-      })
+      const anyway = now + this.#jittered(link)
+      this.#plans.set(name, { ...link, due: behind ? now : anyway, anyway, failures: 0, running: undefined })
     }
     this.#awaken()
   }
@@ -109,7 +111,7 @@ export class Background implements AsyncDisposable {
     this.#stop.abort()
     this.#awaken()
     await this.#loop
-    await Promise.all([...this.#plans.values()].map(({ running }) => running))
+    await Promise.all(this.#attempts)
   }
 
   async #run(): Promise<void> {
@@ -117,6 +119,7 @@ export class Background implements AsyncDisposable {
     while (!this.#stop.signal.aborted) {
       // Before looking: whoever awakens us meanwhile is heard.
       const { signal } = this.#sleep
+      if (this.#stale) await this.refresh().catch((error: unknown) => this.#complain(error))
       await clock.sleep(this.#startDue(), signal).catch(() => {})
     }
   }
@@ -137,18 +140,28 @@ export class Background implements AsyncDisposable {
   }
 
   #begin(plan: LinkPlan): Promise<void> {
-    plan.running ??= this.#attempt(plan).finally(() => {
+    if (plan.running !== undefined) return plan.running
+    const running = this.#attempt(plan).finally(() => {
       plan.running = undefined
+      this.#attempts.delete(running)
       this.#awaken()
     })
-    return plan.running
+    plan.running = running
+    this.#attempts.add(running)
+    return running
   }
 
   async #attempt(plan: LinkPlan): Promise<void> {
     const { clock, log, random, retry, sync } = this.#parts
+    const now = clock.monotonic()
+    const anyway = now >= plan.anyway
     // Changes from now on make it due again.
-    plan.due = clock.monotonic() + this.#jittered(plan)
+    plan.due = plan.anyway
     try {
+      // What a peer has just sent makes a change here too, and owes that peer nothing.
+      if (!anyway && !(await this.#parts.isBehind(plan.peer, plan.tree))) return
+      plan.anyway = now + this.#jittered(plan)
+      plan.due = plan.anyway
       await sync(plan.peer, plan.tree, this.#stop.signal)
       plan.failures = 0
     } catch (error) {
@@ -163,6 +176,11 @@ export class Background implements AsyncDisposable {
         retryInMs: delay,
       })
     }
+  }
+
+  /** The links as they were are kept to; the next change reads them again. */
+  #complain(error: unknown): void {
+    this.#parts.log.error('the links of the sync cannot be read', { error: String(error) })
   }
 
   /** So that peers that started together do not ask together for ever. */

@@ -61,6 +61,8 @@ export class Sync implements AsyncDisposable {
     this.#resources.use(parts.transports)
     this.#resources.use(this.#background)
     this.#resources.use(instance.onWrite(({ database }) => this.#changed(database)))
+    this.#resources.use(parts.wishes.onChange(() => this.#background.linksChanged()))
+    this.#resources.use(parts.peers.onChange(() => this.#background.linksChanged()))
   }
 
   /** Opens the sync of an instance, with what it knew before. */
@@ -115,7 +117,6 @@ export class Sync implements AsyncDisposable {
   /** What the node itself wants of the sync of a database, besides its users; undefined: nothing. */
   async setSyncSettings(tree: DatabaseId, settings: SyncSettings | undefined): Promise<void> {
     await this.#parts.wishes.setOwn(tree, settings)
-    await this.#background.refresh()
   }
 
   /** What the node and its users want together. */
@@ -201,7 +202,6 @@ export class Sync implements AsyncDisposable {
     await this.peers.addAddresses(peer, addresses)
     await this.peers.relate(peer, tree)
     if (accessKey !== undefined) this.setAccessKey(tree, accessKey)
-    await this.#background.refresh()
     return new SyncHandle(this, peer, tree)
   }
 
@@ -309,9 +309,7 @@ export class Sync implements AsyncDisposable {
       throw error
     }
     await record()
-    if (this.peers.isRelated(peer, tree)) return
-    await this.peers.relate(peer, tree)
-    await this.#background.refresh()
+    if (!this.peers.isRelated(peer, tree)) await this.peers.relate(peer, tree)
   }
 
   /** Whoever answers first at the addresses of a ticket, in their order. */

@@ -35,6 +35,7 @@ export class PeerRecords {
   readonly #peers: RecordTable<PeerInfo>
   readonly #relationships: RecordTable<Relationship>
   readonly #now: () => number
+  readonly #listeners = new Set<() => void>()
 
   private constructor(
     peers: RecordTable<PeerInfo>,
@@ -50,6 +51,12 @@ export class PeerRecords {
     const peers = await RecordTable.open(database, 'peers', peerSchema)
     const relationships = await RecordTable.open(database, 'relationships', relationshipSchema)
     return new PeerRecords(peers, relationships, now)
+  }
+
+  /** Calls the listener after every change. Dispose what it answers to stop. */
+  onChange(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
   /** Undefined when it is unknown or blocked. */
@@ -70,7 +77,7 @@ export class PeerRecords {
   /** Makes the peer known, or known again after it was removed; one that is known stays as it is. */
   async register(key: PublicKey, displayName?: string): Promise<PeerInfo> {
     const name = displayName === undefined ? {} : { display_name: displayName }
-    const peer = await this.#peers.update(key, (peer) => {
+    const peer = await this.#changed<PeerInfo>(this.#peers, key, (peer) => {
       if (peer?.status === 'active') return peer
       const fresh = { key, addresses: [], first_seen: this.#now(), ...name }
       return { ...(peer ?? fresh), ...name, status: 'active' }
@@ -115,11 +122,11 @@ export class PeerRecords {
   /** Throws `document/unknown-peer`. */
   async relate(peer: PublicKey, tree: DatabaseId): Promise<void> {
     if (this.peer(peer) === undefined) throw unknown(peer)
-    await this.#relationships.update(nameOf(peer, tree), (known) => known ?? { peer, tree })
+    await this.#changed(this.#relationships, nameOf(peer, tree), (known) => known ?? { peer, tree })
   }
 
   async unrelate(peer: PublicKey, tree: DatabaseId): Promise<void> {
-    await this.#relationships.update(nameOf(peer, tree), () => undefined)
+    await this.#changed(this.#relationships, nameOf(peer, tree), () => undefined)
   }
 
   isRelated(peer: PublicKey, tree: DatabaseId): boolean {
@@ -138,13 +145,27 @@ export class PeerRecords {
     return [...this.#relationships.values()]
   }
 
+  async #changed<Row>(
+    records: RecordTable<Row>,
+    key: string,
+    change: (row: Row | undefined) => Row | undefined,
+  ): Promise<Row | undefined> {
+    let before: Row | undefined
+    const after = await records.update(key, (row) => {
+      before = row
+      return change(row)
+    })
+    if (after !== before) for (const listener of this.#listeners) listener()
+    return after
+  }
+
   #of(matches: (relationship: Relationship) => boolean): readonly Relationship[] {
     return this.relationships().filter(matches)
   }
 
   async #change(key: PublicKey, change: (peer: PeerInfo) => PeerInfo): Promise<void> {
     if (this.peer(key) === undefined) throw unknown(key)
-    await this.#peers.update(key, (peer) => (peer?.status === 'active' ? change(peer) : peer))
+    await this.#changed(this.#peers, key, (peer) => (peer?.status === 'active' ? change(peer) : peer))
   }
 }
 

@@ -18,6 +18,7 @@ export class SyncWishes implements Disposable {
   readonly #own: RecordTable<SyncSettings>
   readonly #users: Users
   readonly #listener: Disposable
+  readonly #listeners = new Set<() => void>()
   readonly #sources = new Set<DatabaseId>()
   #combined: Promise<ReadonlyMap<DatabaseId, SyncSettings>> | undefined
 
@@ -26,7 +27,7 @@ export class SyncWishes implements Disposable {
     this.#own = own
     this.#users = new Users(instance, clock)
     this.#listener = instance.onWrite(({ database }) => {
-      if (this.#sources.has(database) || database === instance.system('_users')) this.#combined = undefined
+      if (this.#sources.has(database) || database === instance.system('_users')) this.#changed()
     })
   }
 
@@ -38,7 +39,13 @@ export class SyncWishes implements Disposable {
   /** What the node itself wants, whoever its users are; undefined: it has no say. */
   async setOwn(tree: DatabaseId, settings: SyncSettings | undefined): Promise<void> {
     await this.#own.update(tree, () => settings)
-    this.#combined = undefined
+    this.#changed()
+  }
+
+  /** Calls the listener after every change. Dispose what it answers to stop. */
+  onChange(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
   own(tree: DatabaseId): SyncSettings | undefined {
@@ -59,6 +66,11 @@ export class SyncWishes implements Disposable {
       })
     }
     return this.#combined
+  }
+
+  #changed(): void {
+    this.#combined = undefined
+    for (const listener of this.#listeners) listener()
   }
 
   async #read(): Promise<ReadonlyMap<DatabaseId, SyncSettings>> {
