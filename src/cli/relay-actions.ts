@@ -65,6 +65,12 @@ function runsCommand(terminal: Terminal): Command {
     })
 }
 
+const triggerWords: Readonly<Record<string, string>> = {
+  due: 'was due',
+  retry: 'tried again',
+  asked: 'asked for',
+}
+
 function runLine({
   id,
   trigger: why,
@@ -78,7 +84,7 @@ function runLine({
   const took = finished_at === null ? 'running' : duration(Date.parse(finished_at) - Date.parse(started_at))
   const { accepted = 0, uploaded = 0 } = counters
   const moved = `${number(accepted)} down, ${number(uploaded)} up`
-  const parts = [`#${id}`, started_at, took, outcome ?? '…', moved, `asked by ${why}`]
+  const parts = [`#${id}`, started_at, took, outcome ?? '…', moved, triggerWords[why] ?? `asked for ${why}`]
   return [...parts, ...(strategy === null ? [] : [strategy]), ...(reason === null ? [] : [reason])].join('  ')
 }
 

@@ -53,5 +53,5 @@ function flagLine(server: Server): string {
 
 function totalsLine({ relays, enabled, backfill, negentropy, download, upload }: Totals): string {
   if (relays === 0) return 'No relays yet; add one with "syncline relay add".'
-  return `${relays} relays, ${enabled} enabled: ${download} download, ${upload} upload, ${backfill} with backfill, ${negentropy} by negentropy`
+  return `${relays === 1 ? '1 relay' : `${relays} relays`}, ${enabled} enabled: ${download} download, ${upload} upload, ${backfill} with backfill, ${negentropy} by negentropy`
 }

@@ -5,7 +5,9 @@ export function tlsError(remote: string, error: unknown): SyncError | undefined 
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
   const why = meaning(error.code)
   if (why === undefined) return undefined
-  return new SyncError('peer/rejected', `${remote}: ${why} (${error.code}: ${error.message})`, {
+  // OpenSSL's own text of a failed handshake names its source files and lines, and tells nobody more than its code.
+  const detail = error.code.startsWith('ERR_SSL_') ? error.code : `${error.code}: ${error.message}`
+  return new SyncError('peer/rejected', `${remote}: ${why} (${detail})`, {
     cause: error,
     fault: faultOf(error.code),
   })
@@ -25,6 +27,8 @@ function meaning(code: string): string | undefined {
   if (code in certificates) return certificates[code]
   if (clientCertificate.test(code))
     return 'it refuses our client certificate, or wants one; check the client certificate and key for it'
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
+    return 'no TLS is spoken there; is the address meant to begin with ws:// or http://, or to have another port?'
   if (code.startsWith('ERR_TLS_CERT')) return 'its certificate is not acceptable'
   if (code.startsWith('ERR_SSL_')) return 'the TLS handshake failed; does it speak TLS 1.2 or newer there?'
   return undefined

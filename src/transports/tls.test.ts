@@ -207,6 +207,13 @@ describe('TLS: our certificate', () => {
 })
 
 describe('TLS: files and handshakes that fail', () => {
+  it('a server that speaks no TLS is told as such, in one line', () => {
+    const code = 'ERR_SSL_WRONG_VERSION_NUMBER'
+    const native = Object.assign(new Error('40C31A7E:error:0A00010B:SSL routines:tls_any.c:78:\n'), { code })
+    const { message } = connectionError('wss://a/', native, 1)
+    assert.match(message, /^wss:\/\/a\/: no TLS is spoken there; .*\(ERR_SSL_WRONG_VERSION_NUMBER\)$/)
+  })
+
   it('files that cannot be used are config/invalid and name the setting', async () => {
     await using at = await world()
     const nonsense = at.folder.join('nonsense.pem')
