@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { RepositoryState } from '../grasp/repository-state.ts'
 import type { GitCommand, GitResult } from './git-command.ts'
@@ -135,7 +135,23 @@ export class BareRepository {
   }
 
   async #updateRefs(commands: readonly string[], signal: AbortSignal): Promise<void> {
-    if (commands.length > 0) await this.#must(['update-ref', '-z', '--stdin'], signal, commands.join(''))
+    if (commands.length === 0) return
+    const run = { gitDir: this.path, input: commands.join(''), signal }
+    const args = ['update-ref', '-z', '--stdin']
+    const first = await this.#git.run(args, run)
+    if (first.code === 0) return
+    signal.throwIfAborted()
+    if (!/\.lock': File exists/.test(first.stderr)) throw new GitFailure('update-ref', first)
+    await this.#unlock()
+    await this.#must(args, signal, run.input)
+  }
+
+  /** Nobody but this process writes refs here, one run at a time: a lock that is found was left by one that was killed. */
+  async #unlock(): Promise<void> {
+    const below = await readdir(join(this.path, 'refs'), { recursive: true })
+    const names = ['HEAD', 'packed-refs', ...below.map((name) => join('refs', name))]
+    const locks = new Set(names.map((name) => (name.endsWith('.lock') ? name : `${name}.lock`)))
+    for (const name of locks) await rm(join(this.path, name), { force: true })
   }
 
   async #must(args: readonly string[], signal: AbortSignal, input?: string): Promise<GitResult> {

@@ -29,6 +29,8 @@ export interface GitRun {
 
 /** Wall clock of what touches no network; a repository of some gigabytes is listed and repacked in that. */
 const defaultTimeoutMs = 120_000
+/** How long a process that was asked to end may take. */
+const graceMs = 2_000
 /** Processes at the same time; an audit of thousands of repositories must not be felt by anything else here. */
 const localAtOnce = 4
 const remoteAtOnce = 32
@@ -78,7 +80,7 @@ export class GitCommand {
   }
 
   /**
-   * Never rejects. Killed with its children on abort, after `timeoutMs`, and when it says more than anybody reads.
+   * Never rejects. Ended with its children on abort, after `timeoutMs`, and when it says more than anybody reads.
    *
    * @param args values that come from data stand behind a `--`, or are checked to be object ids
    */
@@ -104,14 +106,20 @@ export class GitCommand {
       windowsHide: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     })
+    const ended = new AbortController()
     let stopped: GitStop | undefined
     const stop = (why: GitStop) => {
-      stopped ??= why
-      killGroup(child.pid)
+      if (stopped !== undefined) return
+      stopped = why
+      // Asked first: git then takes its lock files away, which would keep everybody else out for ever.
+      signalGroup(child.pid, 'SIGTERM')
+      void this.#clock.sleep(graceMs, ended.signal).then(
+        () => signalGroup(child.pid, 'SIGKILL'),
+        () => {},
+      )
     }
     const onAbort = () => stop('aborted')
     signal.addEventListener('abort', onAbort, { once: true })
-    const ended = new AbortController()
     void this.#clock.sleep(timeoutMs, ended.signal).then(
       () => stop('timeout'),
       () => {},
@@ -158,10 +166,10 @@ function environment(): NodeJS.ProcessEnv {
   }
 }
 
-function killGroup(pid: number | undefined): void {
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return
   try {
-    process.kill(-pid, 'SIGKILL')
+    process.kill(-pid, signal)
   } catch {
     // It ended by itself meanwhile.
   }
