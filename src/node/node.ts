@@ -230,7 +230,15 @@ export class Node implements NodeControl {
       ...profile,
       leftOut: { ...leftOut },
     }))
-    return { version, storedEvents: count, store: store.stats, links, mirrors: { relays, profiles, held } }
+    const { git } = this.#parts
+    return {
+      version,
+      storedEvents: count,
+      store: store.stats,
+      links,
+      mirrors: { relays, profiles, held },
+      git: typeof git === 'object' ? git.status : undefined,
+    }
   }
 
   async status(): Promise<NodeStatus> {

@@ -1,12 +1,15 @@
-import { metricDefinitions } from './metric-definitions.ts'
+import { gitMetricDefinitions } from './git-metrics.ts'
+import { type MetricDefinition, metricDefinitions } from './metric-definitions.ts'
 import { mirrorMetricDefinitions } from './mirror-metrics.ts'
 
 /** The text of docs/reference/metrics.md. A test compares the two, so the page cannot lag behind the names. */
 export function metricsReference(): string {
-  const rows = [...Object.values(metricDefinitions), ...Object.values(mirrorMetricDefinitions)].map(
-    ({ name, kind, unit, labels, help }) =>
-      `| \`${name}\` | ${kind} | ${unit} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
-  )
+  const rows = [metricDefinitions, mirrorMetricDefinitions, gitMetricDefinitions]
+    .flatMap<MetricDefinition>((all) => Object.values(all))
+    .map(
+      ({ name, kind, unit, labels, help }) =>
+        `| \`${name}\` | ${kind} | ${unit} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
+    )
   return `# Metrics
 
 <!-- Generated from src/telemetry/metric-definitions.ts. After a change there: UPDATE_REFERENCE=1 npm test -->

@@ -21,6 +21,7 @@ function world(links: MetricsSnapshot['links'] = []) {
     store: { commits: 3, committed: 9, waiting: 0 },
     links,
     mirrors: { relays: [], profiles: [], held: undefined },
+    git: undefined,
   }
   const state: { snapshot: MetricsSnapshot; reads: number } = { snapshot, reads: 0 }
   const metrics = new Metrics(async () => {

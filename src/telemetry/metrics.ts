@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { GitMetrics, type GitMetricsSnapshot } from './git-metrics.ts'
 import { type MetricDefinition, metricDefinitions } from './metric-definitions.ts'
 import { MirrorMetrics, type MirrorMetricsSnapshot } from './mirror-metrics.ts'
 
@@ -19,6 +20,8 @@ export interface MetricsSnapshot {
     readonly counters: Readonly<Record<string, number>>
   }[]
   readonly mirrors: MirrorMetricsSnapshot
+  /** Undefined where no git data is kept. */
+  readonly git: GitMetricsSnapshot | undefined
 }
 
 /** The plane's counters that count events, by the label they get. */
@@ -46,6 +49,7 @@ export class Metrics {
   readonly #read: () => Promise<MetricsSnapshot>
   readonly #scraped: ReturnType<typeof scrapedMetrics>
   readonly #mirrors: MirrorMetrics
+  readonly #git: GitMetrics
   readonly #adminRequests: Counter
   readonly #adminSeconds: Histogram
   #scraping: Promise<string> | undefined
@@ -55,6 +59,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry })
     this.#scraped = scrapedMetrics(this.#registry)
     this.#mirrors = new MirrorMetrics(this.#registry)
+    this.#git = new GitMetrics(this.#registry)
     this.#adminRequests = new Counter(optionsOf(metricDefinitions.adminRequests, this.#registry))
     this.#adminSeconds = new Histogram({
       ...optionsOf(metricDefinitions.adminSeconds, this.#registry),
@@ -80,8 +85,9 @@ export class Metrics {
   }
 
   async #scrape(): Promise<string> {
-    const { version, storedEvents, store, links, mirrors } = await this.#read()
+    const { version, storedEvents, store, links, mirrors, git } = await this.#read()
     this.#mirrors.set(mirrors)
+    this.#git.set(git)
     const scraped = this.#scraped
     // A relay that was removed must not be reported for ever.
     for (const metric of Object.values(scraped)) metric.reset()
