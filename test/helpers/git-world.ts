@@ -67,6 +67,7 @@ export async function gitWorld({
   return {
     data,
     hold,
+    events,
     root,
     folder,
     /** Where an owner's repository is. */
