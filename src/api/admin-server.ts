@@ -28,11 +28,13 @@ const graceMs = 2_000
 
 /** The admin listener: REST, probes and metrics over plain HTTP, for programs with a key. */
 export class AdminServer implements AsyncDisposable {
+  readonly #observing: DisposableStack
   readonly #server: Server
   readonly #stop: AbortController
   readonly #origins: string[]
 
-  private constructor(server: Server, stop: AbortController, origins: string[]) {
+  private constructor(server: Server, stop: AbortController, origins: string[], observing: DisposableStack) {
+    this.#observing = observing
     this.#server = server
     this.#stop = stop
     this.#origins = origins
@@ -49,6 +51,8 @@ export class AdminServer implements AsyncDisposable {
       clock: systemClock,
     })
     const metrics = new Metrics(() => node.metricsSnapshot())
+    using observing = new DisposableStack()
+    observing.use(node.rows.onStage((stage) => metrics.rowsStage(stage)))
     const app = createAdminApp({
       metrics,
       routes: adminRoutes(node),
@@ -70,7 +74,7 @@ export class AdminServer implements AsyncDisposable {
     if (!/^(localhost|127\.[\d.]+|::1)$/.test(config.host))
       log.warn('the admin API is reachable from other machines, and speaks plain HTTP', { host: config.host })
     origins.push(...reachable(server.address() as AddressInfo, config.host), ...config.publicUrls)
-    return new AdminServer(server, stop, origins)
+    return new AdminServer(server, stop, origins, observing.move())
   }
 
   get url(): string {
@@ -78,6 +82,7 @@ export class AdminServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#observing[Symbol.dispose]()
     this.#stop.abort(new SyncError('peer/unreachable', 'the node is stopping'))
     const closed = once(this.#server, 'close')
     this.#server.close()

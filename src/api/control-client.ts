@@ -18,6 +18,7 @@ import type {
 } from '../node/control.ts'
 import type { IdentityControl } from '../node/identity.ts'
 import type { RelayDefinition } from '../node/relay-definition.ts'
+import type { RowsControl } from '../node/rows/rows-control.ts'
 import type { ServerEntry } from '../node/sync/server-directory.ts'
 import type { ServerControl, SyncState } from '../node/sync-control.ts'
 import { textLines } from '../node/text-lines.ts'
@@ -33,6 +34,7 @@ export class ControlClient implements NodeControl {
   readonly keys = this.#part<KeyControl>('keys')
   readonly identityControl = this.#part<IdentityControl>('identityControl')
   readonly acl = this.#part<AccessControl>('acl')
+  readonly rows = this.#part<RowsControl>('rows')
   readonly sync: ServerControl = {
     ...this.#part<Omit<ServerControl, 'updates'>>('sync'),
     updates: (signal) => this.#updates(signal),

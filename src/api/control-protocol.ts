@@ -8,6 +8,7 @@ export const askable = {
   keys: { create: true, list: false, revoke: true },
   identityControl: { show: false, import: true, rotate: true },
   acl: { grant: true, revoke: true, list: false },
+  rows: { scopes: false, scope: false, prune: true },
   sync: {
     putServer: true,
     getServer: false,
@@ -68,7 +69,7 @@ export const callSchema = z.discriminatedUnion('call', [
   z.strictObject({ call: z.literal('updates') }),
   z.strictObject({
     call: z.literal('ask'),
-    of: z.enum(['keys', 'identityControl', 'acl', 'sync']),
+    of: z.enum(['keys', 'identityControl', 'acl', 'rows', 'sync']),
     method: z.string(),
     args: z.array(z.unknown()).max(4),
   }),

@@ -13,6 +13,7 @@ import { recoverCommand } from './recover.ts'
 import { relayCommand } from './relay.ts'
 import { relaysCommand } from './relays.ts'
 import { resetCommand } from './reset.ts'
+import { rowsCommand } from './rows.ts'
 import { statusCommand } from './status.ts'
 import { syncCommand } from './sync.ts'
 import { type Streams, Terminal } from './terminal.ts'
@@ -61,6 +62,7 @@ export function createProgram(terminal: Terminal): Command {
     relayCommand,
     keyCommand,
     aclCommand,
+    rowsCommand,
     identityCommand,
     demoCommand,
   ]

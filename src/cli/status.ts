@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { GitStatus } from '../node/control.ts'
+import type { RowsStatus } from '../node/rows/rows-control.ts'
 import type { SyncHealth } from '../node/sync-control.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
@@ -38,6 +39,7 @@ export function statusCommand(terminal: Terminal): Command {
           ...(servers.length === 0 ? ['No relays yet; add one with "syncline relay add".'] : report),
           ...gitLines(status.git),
           ...quarantineLines(health),
+          ...rowsLines(status.rows),
         ].join('\n')
       })
     })
@@ -58,4 +60,13 @@ function quarantineLines({ config_quarantined }: SyncHealth): string[] {
   return config_quarantined.map(
     ({ id, reason }) => `${id}: its stored definition cannot be read and is kept as it is (${reason})`,
   )
+}
+
+function rowsLines(rows: RowsStatus | undefined): string[] {
+  if (rows === undefined) return []
+  const { healthy, problem, database, tables, history } = rows
+  const kept = history === undefined ? '' : `, ${number(history.bundles)} bundles kept`
+  return [
+    `Rows of ${tables.length} tables from ${database}${kept}${healthy ? '.' : `: ${problem ?? 'not healthy'}.`}`,
+  ]
 }

@@ -31,9 +31,12 @@ export function upCommand(terminal: Terminal): Command {
     node.start()
     const { directory } = node
     const identity = node.identity.pubkey
-    await terminal.result({ url, admin: admin?.url, directory, identity }, () =>
+    const rows = await node.rows.status()
+    const sync = rows && { url: `${url.replace(/^ws/, 'http')}/sync`, database: rows.database }
+    await terminal.result({ url, admin: admin?.url, directory, identity, rows: sync }, () =>
       [
         `Relay listening on ${url}`,
+        ...(sync === undefined ? [] : [`Rows under ${sync.url}, from ${sync.database}`]),
         ...(admin === undefined
           ? []
           : [`Admin API on ${admin.url}/api/v1; make a key with "syncline key create"`]),

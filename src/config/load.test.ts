@@ -102,6 +102,9 @@ describe('configuration', () => {
       'grasp.archiveReadOnly': 'true',
       'grasp.denyAuthors': 'ab'.repeat(32),
       'proactive.outboxAuthors': 'ab'.repeat(32),
+      databaseUrl: 'postgres://a/b',
+      'rows.auth': 'jwt',
+      'rows.allowedOrigins': 'https://a',
     }
     for (const setting of settings) {
       const other =
@@ -116,12 +119,25 @@ describe('configuration', () => {
     }
   })
 
+  it('never repeats what may hold a password', async () => {
+    await assert.rejects(
+      loadConfig({ env: { SYNCLINE_DATABASE_URL: 'http://u:secret@a' } }),
+      (error: Error) => {
+        assert.match(error.message, /databaseUrl: what is given \(SYNCLINE_DATABASE_URL\) is not allowed/)
+        assert.ok(!error.message.includes('secret'))
+        return true
+      },
+    )
+  })
+
   it('names flags and variables after their key', () => {
     const idle = settings.find(({ key }) => key === 'sync.idleSeconds')!
     assert.deepEqual(
       [idle.flag, idle.env, idle.attribute],
       ['--sync-idle-seconds', 'SYNCLINE_SYNC_IDLE_SECONDS', 'syncIdleSeconds'],
     )
+    const rows = settings.find(({ key }) => key === 'rows.schema')!
+    assert.deepEqual([rows.flag, rows.env, rows.attribute], ['--rows', 'SYNCLINE_ROWS_SCHEMA', 'rows'])
   })
 
   it('says which key is wrong, with its value, where it came from and what is allowed', async () => {

@@ -152,7 +152,7 @@ function explain(issue: z.core.$ZodIssue, given: ReadonlyMap<string, Given>): st
   }
   const value = given.get(setting.key)?.value
   return [
-    `${setting.key}: ${shown(value)}${from(given, setting.key)} is not allowed; allowed: ${setting.allowed}`,
+    `${setting.key}: ${setting.secret === true ? 'what is given' : shown(value)}${from(given, setting.key)} is not allowed; allowed: ${setting.allowed}`,
   ]
 }
 

@@ -2,11 +2,17 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { grasp } from './grasp.ts'
 import { proactive } from './proactive.ts'
+import { rows } from './rows.ts'
 import { count, seconds, settingInfo, text } from './setting-info.ts'
 
 const webSocketUrl = z.string().refine((value) => {
   const url = URL.canParse(value) ? new URL(value) : undefined
   return (url?.protocol === 'ws:' || url?.protocol === 'wss:') && url.hash === ''
+})
+
+const postgresUrl = z.string().refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  return (url?.protocol === 'postgres:' || url?.protocol === 'postgresql:') && url.hostname !== ''
 })
 
 const ruleAction = z.enum(['allow', 'deny'])
@@ -196,6 +202,13 @@ export const configSchema = z.strictObject({
     description: 'The data directory. One process at a time owns it.',
     allowed: 'a path',
   }),
+  databaseUrl: postgresUrl.optional().register(settingInfo, {
+    description:
+      'The PostgreSQL database that rows are served from. Without it a node that serves rows runs a PostgreSQL of its own in the data directory. The event store stays in SQLite.',
+    allowed: 'an address that begins with postgres:// or postgresql:// and names a host',
+    defaultText: 'none',
+    secret: true,
+  }),
   host: z.string().min(1).max(255).default('127.0.0.1').register(settingInfo, {
     description:
       'The address to listen on. The default serves this machine alone; `0.0.0.0` serves every network it is in.',
@@ -262,6 +275,7 @@ export const configSchema = z.strictObject({
     1_024,
     'How large one repository in `gitDir` may become, in megabytes. Half of it is kept for what its maintainers sign.',
   ),
+  rows: rows.prefault({}),
   schedule: schedule.prefault({}),
   admin: admin.prefault({}),
 })

@@ -7,6 +7,10 @@ export interface SettingInfo {
   readonly allowed: string
   /** The default in words, where the value itself depends on the machine. */
   readonly defaultText?: string
+  /** The flag, where the one that follows from the key is not what people would look for. */
+  readonly flag?: `--${string}`
+  /** Not to be shown: it may hold a password. */
+  readonly secret?: boolean
 }
 
 export const settingInfo = z.registry<SettingInfo>()

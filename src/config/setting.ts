@@ -13,7 +13,7 @@ export type SettingKind =
   | 'json'
 
 /** One key of the configuration and everywhere it can be set. */
-export interface Setting extends SettingInfo {
+export interface Setting extends Omit<SettingInfo, 'flag'> {
   readonly path: readonly string[]
   /** `sync.idleSeconds`: as messages and the reference name it. */
   readonly key: string
@@ -44,14 +44,16 @@ function setting(path: readonly string[], schema: z.ZodType, inner: z.ZodType): 
   const key = path.join('.')
   const info = settingInfo.get(schema)
   if (info === undefined) throw new Error(`the setting ${key} has no description`)
+  const { flag, ...shown } = info
   const words = path.flatMap((name) => name.split(/(?=[A-Z])/)).map((word) => word.toLowerCase())
+  const flagWords = flag?.slice(2).split('-') ?? words
   return {
-    ...info,
+    ...shown,
     path,
     key,
     env: `SYNCLINE_${words.join('_').toUpperCase()}`,
-    flag: `--${words.join('-')}`,
-    attribute: words.map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join(''),
+    flag: `--${flagWords.join('-')}`,
+    attribute: flagWords.map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join(''),
     kind: kindOf(key, inner),
     default: schema.parse(undefined),
   }

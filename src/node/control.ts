@@ -9,6 +9,7 @@ import type { AccessControl } from './access-control.ts'
 import type { KeyControl } from './api-keys.ts'
 import type { IdentityControl } from './identity.ts'
 import type { RelayDefinition } from './relay-definition.ts'
+import type { RowsControl, RowsStatus } from './rows/rows-control.ts'
 import type { ServerEntry } from './sync/server-directory.ts'
 import type { ServerControl } from './sync-control.ts'
 
@@ -43,6 +44,8 @@ export interface NodeControl extends AsyncDisposable {
   readonly sync: ServerControl
   /** Who may read and write what is protected. */
   readonly acl: AccessControl
+  /** The rows that are served to SQLite clients. */
+  readonly rows: RowsControl
 }
 
 export interface PutServerRequest {
@@ -63,6 +66,8 @@ export interface NodeStatus {
   readonly relays: readonly ServerEntry[]
   /** Undefined where no git data is kept. */
   readonly git: GitStatus | undefined
+  /** Undefined when this process serves no rows. */
+  readonly rows?: RowsStatus | undefined
 }
 
 /** What git data sync does, or why this machine cannot. */

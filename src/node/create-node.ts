@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
 import { nextRun, parseSchedule } from '../jobs/schedule.ts'
+import type { AnyPlane } from '../kernel/attempt.ts'
 import { systemClock } from '../kernel/clock.ts'
 import type { Logger } from '../kernel/logger.ts'
 import { defaultRetryPolicy, type RetryPolicy } from '../kernel/retry.ts'
@@ -13,6 +14,7 @@ import { PluginPool } from '../planes/events/plugin/plugin-pool.ts'
 import { createEventsPlane } from '../planes/events/sync/events-plane.ts'
 import { peerRetry } from '../planes/events/sync/peer-settings.ts'
 import { createWorkerVerifier } from '../planes/events/verifier.workers.ts'
+import { createRowsPlane, type RowsPlaneOptions } from '../planes/rows/client/rows-plane.ts'
 import { createSqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
 import { createLogger } from '../telemetry/logger.ts'
@@ -36,6 +38,8 @@ const pollMs = 60_000
 export interface OpenOptions {
   /** Default: what the configuration says about logs. */
   readonly log?: Logger
+  /** The SQLite databases of this process that the node keeps in step with rows servers; see `Node.rowsLinks`. */
+  readonly rows?: RowsPlaneOptions
 }
 
 /**
@@ -97,10 +101,14 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     onDifference: (link, difference) => differences.tell(link, difference),
     openPolicies: (peer) => openPeerPolicies(peer, peerPolicies),
   })
+  const planes = new Map<string, AnyPlane<SqliteTx>>([
+    [plane.name, plane],
+    ...(options.rows === undefined ? [] : [['rows', createRowsPlane<SqliteTx>(options.rows)] as const]),
+  ])
   const scheduler = opening.use(
     new Scheduler<SqliteTx>({
       store,
-      planes: new Map([[plane.name, plane]]),
+      planes,
       transports: new Map([[transport.name, transport]]),
       clock,
       random: Math.random,
@@ -130,6 +138,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
       hold: grasp?.hold,
       differences,
       git: grasp?.git,
+      keepsRows: options.rows !== undefined,
     },
     opening.move(),
   )

@@ -50,6 +50,8 @@ import { createPublicRelay } from './public-relay.ts'
 import { RelayCommands } from './relay-commands.ts'
 import { relayConfigFrom } from './relay-config-from.ts'
 import type { RelayDefinition } from './relay-definition.ts'
+import { RowsLinks } from './rows/rows-links.ts'
+import { RowsNode } from './rows/rows-node.ts'
 import { createSyncControl } from './sync/create-sync-control.ts'
 import type { Dispatch } from './sync/dispatch.ts'
 import { type ManagedServers, managedServers } from './sync/managed-servers.ts'
@@ -76,6 +78,8 @@ export interface NodeParts {
   readonly differences: DifferenceFeed
   /** Git data, or why it is not kept; undefined where nobody asked for it. */
   readonly git: GitDataSync | string | undefined
+  /** Whether it was opened with databases to keep in step with rows servers. */
+  readonly keepsRows: boolean
 }
 
 export class Node implements NodeControl {
@@ -98,6 +102,10 @@ export class Node implements NodeControl {
   readonly relayConfig: RelayConfig
   /** The methods of NIP-86 by name. */
   readonly relayMethods: ManagementMethods
+  /** Rows of PostgreSQL for SQLite clients. */
+  readonly rows: RowsNode
+  /** SQLite databases of this process, kept in step with rows servers. */
+  readonly rowsLinks: RowsLinks<SqliteTx>
   readonly #parts: NodeParts
   readonly #relays: RelayCommands<SqliteTx>
   readonly #resources: AsyncDisposableStack
@@ -126,6 +134,11 @@ export class Node implements NodeControl {
     this.acl = createAccessControl(policy.acl, limits)
     this.relayConfig = relayConfigFrom(config.sync.relays)
     this.relayMethods = managementMethods(store, policy.moderation)
+    this.rows = resources.use(
+      new RowsNode({ config, directory: parts.directory, clock: systemClock, log: parts.log }),
+    )
+    const { store: kernelStore, scheduler, keepsRows: isRegistered } = parts
+    this.rowsLinks = new RowsLinks({ store: kernelStore, scheduler, isRegistered })
     this.bulk = createBulk({ store, ingest, limits, readPolicy: policy.read })
     this.#parts = parts
     const directory = new ServerDirectory(parts.store, systemClock)
@@ -154,15 +167,19 @@ export class Node implements NodeControl {
     return managedServers(this.sync, name)
   }
 
-  /** Serves the relay; answers its URL. */
+  /** Serves the relay, and the rows where there are some to serve; answers the relay's URL. */
   async listen(): Promise<string> {
     if (this.#relay !== undefined) return this.#relay.url
     const { host, port } = this.#parts.config
     const { httpAuth: auth, audit } = this
     const management = { auth, audit: (call: ManagementCall) => audit.add(call) }
-    this.#relay = this.#resources.use(createPublicRelay(this.#parts, management))
-    await this.#relay.listen({ host, port })
-    return this.#relay.url
+    const otherPaths = await this.rows.serve()
+    const relay = this.#resources.use(createPublicRelay(this.#parts, management, otherPaths))
+    await relay.listen({ host, port })
+    this.#relay = relay
+    // Before the listener: it cuts what is still being answered, and waits for streams that only rows can end.
+    this.#resources.defer(() => this.rows.drain())
+    return relay.url
   }
 
   /** Works on the configured relays until disposed, and removes what expires. */
@@ -211,20 +228,22 @@ export class Node implements NodeControl {
     })
   }
 
-  /** Whether the store answers, and whether the relay listens. Never rejects. */
-  async probe(): Promise<{ readonly store: boolean; readonly relay: boolean }> {
+  /** Whether the store answers, whether the relay listens, and how rows are where they are served. Never rejects. */
+  async probe(): Promise<{ readonly store: boolean; readonly relay: boolean; readonly rows?: boolean }> {
     const store = await this.#parts.store.read(() => true).catch(() => false)
-    return { store, relay: this.#relay !== undefined }
+    const rows = await this.rows.status()
+    return { store, relay: this.#relay !== undefined, ...(rows && { rows: rows.healthy }) }
   }
 
   /** What the node counted so far, for who scrapes it. */
   async metricsSnapshot(): Promise<MetricsSnapshot> {
     const { store, hold } = this.#parts
-    const [{ count }, links, relays, held] = await Promise.all([
+    const [{ count }, links, relays, held, rows] = await Promise.all([
       this.count({}),
       this.sync.metrics(),
       mirroredRelays(store, systemClock.now()),
       hold?.status(),
+      this.rows.status(),
     ])
     const profiles = this.proactive().map(({ leftOut, ...profile }) => ({
       ...profile,
@@ -238,6 +257,7 @@ export class Node implements NodeControl {
       links,
       mirrors: { relays, profiles, held },
       git: typeof git === 'object' ? git.status : undefined,
+      rows,
     }
   }
 
@@ -250,6 +270,7 @@ export class Node implements NodeControl {
       events: await this.count({}),
       relays: await this.relays(),
       git: this.#gitStatus(),
+      rows: await this.rows.status(),
     }
   }
 

@@ -1,11 +1,15 @@
 import { systemClock } from '../kernel/clock.ts'
 import type { ManagementOptions } from '../planes/events/relay/management.ts'
-import { createRelay, type Relay } from '../planes/events/relay/relay.ts'
+import { createRelay, type OtherPaths, type Relay } from '../planes/events/relay/relay.ts'
 import type { NodeParts } from './node.ts'
 import { version } from './package-file.ts'
 
 /** The relay a node shows to the world. It does not listen yet. */
-export function createPublicRelay(parts: NodeParts, management: ManagementOptions): Relay {
+export function createPublicRelay(
+  parts: NodeParts,
+  management: ManagementOptions,
+  otherPaths?: OtherPaths,
+): Relay {
   const { config, events, ingest, verifier, limits, log, identity, policy } = parts
   const { name, description, contact, adminPubkey, publicUrls } = config
   return createRelay({
@@ -22,6 +26,7 @@ export function createPublicRelay(parts: NodeParts, management: ManagementOption
     // Without administrators there is nobody to serve it to.
     ...(config.admin.pubkeys.length > 0 ? { management } : {}),
     relayUrls: publicUrls,
+    ...(otherPaths && { otherPaths }),
     info: {
       name,
       description,

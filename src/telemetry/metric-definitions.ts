@@ -10,6 +10,9 @@ export interface MetricDefinition {
     | 'links'
     | 'transactions'
     | 'requests'
+    | 'items'
+    | 'operations'
+    | 'bundles'
     | 'boolean'
     | 'info'
   readonly help: string
@@ -124,5 +127,68 @@ export const metricDefinitions = {
     unit: 'seconds',
     help: 'How long calls of the admin API took.',
     labels: ['operation'],
+  },
+  rowsStageSeconds: {
+    name: 'syncline_rows_stage_duration_seconds',
+    kind: 'histogram',
+    unit: 'seconds',
+    help: 'How long stages of operations of the rows server took; the stage total is the whole operation.',
+    labels: ['operation', 'stage'],
+  },
+  rowsStageItems: {
+    name: 'syncline_rows_stage_items_total',
+    kind: 'counter',
+    unit: 'items',
+    help: 'What stages of operations of the rows server dealt with: rows, bundles, or the operation itself.',
+    labels: ['operation', 'stage'],
+  },
+  rowsStageFailures: {
+    name: 'syncline_rows_stage_failures_total',
+    kind: 'counter',
+    unit: 'operations',
+    help: 'Stages of operations of the rows server that failed; refusals, such as conflicts, count too.',
+    labels: ['operation', 'stage'],
+  },
+  rowsHealthy: {
+    name: 'syncline_rows_healthy',
+    kind: 'gauge',
+    unit: 'boolean',
+    help: '1 while the rows server takes requests and its database answers and is in order. Absent where no rows are served, like the next five.',
+    labels: [],
+  },
+  rowsInFlight: {
+    name: 'syncline_rows_operations_in_flight',
+    kind: 'gauge',
+    unit: 'operations',
+    help: 'Operations of the rows server under way.',
+    labels: [],
+  },
+  rowsBundles: {
+    name: 'syncline_rows_bundles',
+    kind: 'gauge',
+    unit: 'bundles',
+    help: 'Bundles that are kept, of all users.',
+    labels: [],
+  },
+  rowsBundleBytes: {
+    name: 'syncline_rows_bundle_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    help: 'Bytes of the bundles that are kept; at times that of some minutes ago, as adding them up costs.',
+    labels: [],
+  },
+  rowsPushReplays: {
+    name: 'syncline_rows_push_replays_total',
+    kind: 'counter',
+    unit: 'requests',
+    help: 'Pushes that had been committed before, since the database was set up.',
+    labels: [],
+  },
+  rowsPrunedRequests: {
+    name: 'syncline_rows_pruned_requests_total',
+    kind: 'counter',
+    unit: 'requests',
+    help: 'Requests for history that is gone, since the database was set up.',
+    labels: [],
   },
 } as const satisfies Readonly<Record<string, MetricDefinition>>

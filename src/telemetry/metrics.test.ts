@@ -22,6 +22,7 @@ function world(links: MetricsSnapshot['links'] = []) {
     links,
     mirrors: { relays: [], profiles: [], held: undefined },
     git: undefined,
+    rows: undefined,
   }
   const state: { snapshot: MetricsSnapshot; reads: number } = { snapshot, reads: 0 }
   const metrics = new Metrics(async () => {
@@ -56,6 +57,31 @@ describe('metrics', () => {
     }
     state.snapshot = { ...state.snapshot, links: [] }
     assert.ok(!(await metrics.text()).includes('peer="a"'), 'a removed relay is gone')
+  })
+
+  it('of rows tell how they are, and nothing that is not known', async () => {
+    const { state, metrics } = world()
+    assert.doesNotMatch(await metrics.text(), /^syncline_rows_(healthy|bundles|push_replays_total) /m)
+    const history = { bundles: 4, bundleBytes: 900, pushReplays: 2, prunedRequests: 1 }
+    state.snapshot = { ...state.snapshot, rows: { healthy: true, operationsInFlight: 3, history } }
+    metrics.rowsStage({ operation: 'pull', stage: 'total', durationMs: 30, count: 4, error: false })
+    metrics.rowsStage({ operation: 'pull', stage: 'total', durationMs: 30, count: 0, error: true })
+    for (let i = 0; i < 2; i++) {
+      const text = await metrics.text()
+      assert.match(text, /^syncline_rows_healthy 1$/m)
+      assert.match(text, /^syncline_rows_operations_in_flight 3$/m)
+      assert.match(text, /^syncline_rows_push_replays_total 2$/m)
+      assert.match(text, /^syncline_rows_stage_items_total\{operation="pull",stage="total"\} 4$/m)
+      assert.match(text, /^syncline_rows_stage_failures_total\{operation="pull",stage="total"\} 1$/m)
+      assert.match(text, /_duration_seconds_sum\{operation="pull",stage="total"\} 0\.06$/m)
+    }
+    state.snapshot = {
+      ...state.snapshot,
+      rows: { healthy: false, operationsInFlight: 0, history: undefined },
+    }
+    const text = await metrics.text()
+    assert.match(text, /^syncline_rows_healthy 0$/m)
+    assert.doesNotMatch(text, /^syncline_rows_bundles /m)
   })
 
   it('every metric has its description and its type', async () => {

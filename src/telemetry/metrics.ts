@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { GitMetrics, type GitMetricsSnapshot } from './git-metrics.ts'
 import { type MetricDefinition, metricDefinitions } from './metric-definitions.ts'
 import { MirrorMetrics, type MirrorMetricsSnapshot } from './mirror-metrics.ts'
+import { RowsMetrics, type RowsMetricsSnapshot, type RowsStage } from './rows-metrics.ts'
 
 /** What a node counted so far, read when somebody asks. */
 export interface MetricsSnapshot {
@@ -22,6 +23,8 @@ export interface MetricsSnapshot {
   readonly mirrors: MirrorMetricsSnapshot
   /** Undefined where no git data is kept. */
   readonly git: GitMetricsSnapshot | undefined
+  /** Undefined where no rows are served. */
+  readonly rows: RowsMetricsSnapshot | undefined
 }
 
 /** The plane's counters that count events, by the label they get. */
@@ -52,6 +55,7 @@ export class Metrics {
   readonly #git: GitMetrics
   readonly #adminRequests: Counter
   readonly #adminSeconds: Histogram
+  readonly #rows: RowsMetrics
   #scraping: Promise<string> | undefined
 
   constructor(read: () => Promise<MetricsSnapshot>) {
@@ -65,6 +69,7 @@ export class Metrics {
       ...optionsOf(metricDefinitions.adminSeconds, this.#registry),
       buckets: durationBuckets,
     })
+    this.#rows = new RowsMetrics(this.#registry)
   }
 
   get contentType(): string {
@@ -84,10 +89,15 @@ export class Metrics {
     this.#adminSeconds.observe({ operation }, seconds)
   }
 
+  rowsStage(stage: RowsStage): void {
+    this.#rows.observe(stage)
+  }
+
   async #scrape(): Promise<string> {
-    const { version, storedEvents, store, links, mirrors, git } = await this.#read()
+    const { version, storedEvents, store, links, mirrors, git, rows } = await this.#read()
     this.#mirrors.set(mirrors)
     this.#git.set(git)
+    this.#rows.set(rows)
     const scraped = this.#scraped
     // A relay that was removed must not be reported for ever.
     for (const metric of Object.values(scraped)) metric.reset()

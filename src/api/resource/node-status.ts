@@ -18,10 +18,19 @@ export function nodeStatusRoutes(node: StatusSource, sync: ServerControl): Route
       summary: 'The node: what it holds, where it listens, how its relays are.',
       answer: nodeStatus,
       handle: async () => {
-        const { version, directory, identity, listening, events } = await node.status()
+        const { version, directory, identity, listening, events, rows } = await node.status()
         const health = unwrap(await sync.syncHealth())
         const stats = unwrap(await sync.syncStats())
-        return { version, directory, identity, listening: listening ?? null, events, health, stats }
+        return {
+          version,
+          directory,
+          identity,
+          listening: listening ?? null,
+          events,
+          health,
+          stats,
+          rows: rows ?? null,
+        }
       },
     }),
     route({

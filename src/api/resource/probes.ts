@@ -2,8 +2,8 @@ import type { Hono } from 'hono'
 
 /** What a probe asks a node. */
 export interface Probed {
-  /** Whether the store answers, and whether the relay listens. Never rejects. */
-  probe(): Promise<{ readonly store: boolean; readonly relay: boolean }>
+  /** Whether the store answers, whether the relay listens, and how rows are where they are served. Never rejects. */
+  probe(): Promise<{ readonly store: boolean; readonly relay: boolean; readonly rows?: boolean }>
 }
 
 /**
@@ -17,7 +17,7 @@ export function addProbes(app: Hono, node: Probed): void {
   for (const probe of ['startup', 'ready'])
     app.get(`/health/${probe}`, async () => {
       const parts = await node.probe()
-      const good = parts.store && parts.relay
+      const good = parts.store && parts.relay && parts.rows !== false
       return Response.json({ status: good ? probe : 'unavailable', ...parts }, { status: good ? 200 : 503 })
     })
 }

@@ -35,6 +35,28 @@ export const syncHealth = component(
   }),
 )
 
+const rowsStatus = component(
+  'RowsStatus',
+  'The rows server of the node.',
+  z.strictObject({
+    healthy: z.boolean(),
+    problem: z.string().optional().describe('Why it is not healthy.'),
+    database: z.string().describe('Where the rows are, without a password.'),
+    tables: z.array(z.string()),
+    operationsInFlight: count,
+    history: z
+      .strictObject({
+        bundles: count,
+        bundleBytes: count,
+        pushReplays: count,
+        refusedWrites: count,
+        prunedRequests: count,
+      })
+      .optional()
+      .describe('Of all users, since the database was set up; absent while it does not answer.'),
+  }),
+)
+
 export const nodeStatus = component(
   'NodeStatus',
   'The node itself.',
@@ -46,5 +68,6 @@ export const nodeStatus = component(
     events: z.strictObject({ count, fingerprint: z.string() }),
     health: syncHealth,
     stats: syncStats,
+    rows: rowsStatus.nullable().describe('Null where no rows are served.'),
   }),
 )

@@ -56,6 +56,16 @@ export interface RelayOptions<Tx> {
   readonly compression?: boolean
   /** The client's IP address; behind a proxy, taken from the header that the proxy sets. */
   readonly clientAddress?: (request: IncomingMessage) => string
+  /** What else the listener serves; see `OtherPaths`. */
+  readonly otherPaths?: OtherPaths
+}
+
+/** Other paths of the listener, for other kinds of data. */
+export interface OtherPaths {
+  /** False: not ours; nothing was written. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean
+  /** How long the whole of a request may take to arrive. */
+  readonly requestTimeoutMs: number
 }
 
 export interface RelayStats extends Readonly<RelayCounters> {
@@ -236,16 +246,18 @@ export class Relay implements AsyncDisposable {
   /** Serves this relay alone. Port 0: any free one, see `url`. Rejects when the address is taken. */
   async listen({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     await this.#live.ready
+    const { otherPaths } = this.#options
     const server = createServer(
       // A client that sends its request byte by byte holds its socket for no longer than this (slow loris).
       {
         headersTimeout: 10_000,
-        requestTimeout: 10_000,
+        requestTimeout: otherPaths?.requestTimeoutMs ?? 10_000,
         connectionsCheckingInterval: 1_000,
         keepAliveTimeout: 5_000,
       },
       (request, response) => {
-        if (!this.handleRequest(request, response)) response.writeHead(404).end()
+        if (this.handleRequest(request, response)) return
+        if (otherPaths?.handle(request, response) !== true) response.writeHead(404).end()
       },
     )
     server.maxConnections = this.#options.limits.maxConnections + 100

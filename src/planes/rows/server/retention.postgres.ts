@@ -1,10 +1,12 @@
-import type { ServiceContext } from './service-context.ts'
+import type { ServiceSettings } from './service-config.ts'
 import type { Queryable } from './transaction.postgres.ts'
+
+export type RetentionSettings = Pick<ServiceSettings, 'retainedBundlesPerUser' | 'retentionPruneBatchSize'>
 
 /** Lets go of old bundles, at most a batch with each commit (§3.9). Versions, sources and business rows stay. */
 export async function pruneHistory(
   tx: Queryable,
-  { settings }: ServiceContext,
+  { settings }: { readonly settings: RetentionSettings },
   userPk: string,
   latest: number,
 ): Promise<void> {

@@ -10,14 +10,20 @@ import type { ColumnShape, ForeignKey, TableShape } from './table-shape.postgres
  */
 export function checkTables(tables: readonly NormalTable[], shapes: ReadonlyMap<string, TableShape>): void {
   const registered = new Map(tables.map((table) => [table.key, table]))
-  for (const table of tables) {
-    const shape = shapes.get(table.key)
-    if (shape === undefined) throw unsupported(`table ${table.key} does not exist`)
-    checkStorage(shape)
-    const keyColumn = checkKey(table, shape)
-    checkUniques(shape, keyColumn)
-    for (const foreignKey of shape.foreignKeys) checkForeignKey(foreignKey, registered)
-  }
+  for (const table of tables) checkTable(table, shapes.get(table.key), registered)
+}
+
+/** The same for one table; `registered` are those that it may refer to, by key. */
+export function checkTable(
+  table: NormalTable,
+  shape: TableShape | undefined,
+  registered: ReadonlyMap<string, NormalTable>,
+): void {
+  if (shape === undefined) throw unsupported(`table ${table.key} does not exist`)
+  checkStorage(shape)
+  const keyColumn = checkKey(table, shape)
+  checkUniques(shape, keyColumn)
+  for (const foreignKey of shape.foreignKeys) checkForeignKey(foreignKey, registered)
 }
 
 export function unsupported(message: string): RowsError {
