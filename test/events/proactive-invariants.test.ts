@@ -20,15 +20,6 @@ const unproven: readonly number[] = [
   72,
   73,
   74,
-  76,
-  84,
-  91,
-  95,
-  96,
-  97,
-  98,
-  99,
-  100,
 ]
 
 const page = await readFile(new URL('../../docs/protocol/proactive.md', import.meta.url), 'utf8')
