@@ -67,6 +67,7 @@ export type { AccessAnswer, AccessWish, SyncOptions, SyncPeerInfo } from './sync
 export { type DatabaseTicket, formatTicket, parseTicket } from './sync/ticket.ts'
 export { createHttpHandler } from './sync/transport/http-handler.ts'
 export { type HttpTransportOptions, httpTransport } from './sync/transport/http-transport.ts'
+export { type IrohTransportOptions, irohTransport } from './sync/transport/iroh-transport.ts'
 export { MemoryNetwork, type MessageFate, type NetworkFaults } from './sync/transport/memory-network.ts'
 export type {
   BuiltTransport,
