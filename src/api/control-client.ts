@@ -10,16 +10,13 @@ import type {
   ImportReport,
   NodeControl,
   NodeStatus,
-  PutServerRequest,
   SyncDifference,
   SyncOptions,
   SyncReport,
   SyncRequest,
 } from '../node/control.ts'
 import type { IdentityControl } from '../node/identity.ts'
-import type { RelayDefinition } from '../node/relay-definition.ts'
 import type { RowsControl } from '../node/rows/rows-control.ts'
-import type { ServerEntry } from '../node/sync/server-directory.ts'
 import type { ServerControl, SyncState } from '../node/sync-control.ts'
 import { textLines } from '../node/text-lines.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
@@ -63,34 +60,6 @@ export class ControlClient implements NodeControl {
 
   status(): Promise<NodeStatus> {
     return this.#call({ call: 'status' })
-  }
-
-  relays(): Promise<readonly ServerEntry[]> {
-    return this.#call({ call: 'relays' })
-  }
-
-  reset(url?: string): Promise<number> {
-    return this.#call({ call: 'reset', url })
-  }
-
-  relay(url: string): Promise<ServerEntry> {
-    return this.#call({ call: 'relay', url })
-  }
-
-  removeRelay(url: string): Promise<void> {
-    return this.#call({ call: 'removeRelay', url })
-  }
-
-  addRelay(definition: RelayDefinition): Promise<ServerEntry> {
-    return this.#call({ call: 'addRelay', definition: { ...definition } })
-  }
-
-  setRelay(definition: RelayDefinition): Promise<ServerEntry> {
-    return this.#call({ call: 'setRelay', definition: { ...definition } })
-  }
-
-  putServer(request: PutServerRequest): Promise<ServerEntry> {
-    return this.#call({ call: 'putServer', ...request })
   }
 
   count(filter: Filter): Promise<SetFingerprint> {

@@ -45,17 +45,6 @@ export const askable = {
 export const callSchema = z.discriminatedUnion('call', [
   z.strictObject({ call: z.literal('status') }),
   z.strictObject({ call: z.literal('import'), verify: z.boolean() }),
-  z.strictObject({ call: z.literal('relays') }),
-  z.strictObject({ call: z.literal('reset'), url: z.string().optional() }),
-  z.strictObject({ call: z.literal('relay'), url: z.string() }),
-  z.strictObject({ call: z.literal('removeRelay'), url: z.string() }),
-  z.strictObject({ call: z.literal('addRelay'), definition: z.looseObject({ url: z.string() }) }),
-  z.strictObject({ call: z.literal('setRelay'), definition: z.looseObject({ url: z.string() }) }),
-  z.strictObject({
-    call: z.literal('putServer'),
-    server: z.unknown(),
-    profile: z.enum(['strict', 'open']),
-  }),
   z.strictObject({
     call: z.literal('syncOnce'),
     url: z.string(),

@@ -6,7 +6,6 @@ import { SyncError } from '../kernel/sync-error.ts'
 import { isToken, tokenPrefix } from '../node/api-key.ts'
 import type { AuditEntry, AuditLog } from '../node/audit-log.ts'
 import type { NodeControl } from '../node/control.ts'
-import type { RelayDefinition } from '../node/relay-definition.ts'
 import { textLines } from '../node/text-lines.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { parseFilter } from '../planes/events/filter-parser.ts'
@@ -117,20 +116,6 @@ export class ControlServer implements AsyncDisposable {
     switch (call.call) {
       case 'status':
         return node.status()
-      case 'reset':
-        return node.reset(call.url)
-      case 'relays':
-        return node.relays()
-      case 'relay':
-        return node.relay(call.url)
-      case 'removeRelay':
-        return node.removeRelay(call.url)
-      case 'addRelay':
-        return node.addRelay(call.definition as RelayDefinition)
-      case 'setRelay':
-        return node.setRelay(call.definition as RelayDefinition)
-      case 'putServer':
-        return node.putServer(call)
       case 'ask':
         return ask(node, call)
       case 'count':
@@ -175,10 +160,8 @@ function described({ call: name, ...params }: ControlCall): Pick<AuditEntry, 'me
 const withoutToken = (argument: unknown): unknown =>
   typeof argument === 'string' && isToken(argument) ? tokenPrefix(argument) : argument
 
-const changing: ReadonlySet<string> = new Set(['reset', 'removeRelay', 'addRelay', 'setRelay', 'putServer'])
-
 function changes(call: ControlCall): boolean {
-  if (call.call !== 'ask') return changing.has(call.call)
+  if (call.call !== 'ask') return false
   return (askable[call.of] as Readonly<Record<string, boolean>>)[call.method] === true
 }
 

@@ -4,6 +4,7 @@ import { type DispatchMode, dispatchModes, type SyncRun } from '../node/sync-con
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
 import { number } from './progress-line.ts'
+import { namedRelay } from './relay-view.ts'
 import { settled } from './settled.ts'
 import type { Terminal } from './terminal.ts'
 import { duration } from './time-words.ts'
@@ -26,7 +27,7 @@ function startCommand(terminal: Terminal): Command {
     .argument('<relay>', 'URL or id')
     .action(async (which: string, options: CommonOptions) => {
       await using node = await openControl(options)
-      const { id, url } = settled(await node.sync.getRelay(which))
+      const { id, url } = await namedRelay(node, which)
       settled(await node.sync.startServer(id))
       await terminal.result({ started: url }, () => `Started ${url}.`)
     })
@@ -37,7 +38,7 @@ function stopCommand(terminal: Terminal): Command {
     .argument('<relay>', 'URL or id')
     .action(async (which: string, options: CommonOptions) => {
       await using node = await openControl(options)
-      const { id, url } = settled(await node.sync.getRelay(which))
+      const { id, url } = await namedRelay(node, which)
       settled(await node.sync.stopServer(id))
       await terminal.result({ stopped: url }, () => `Stopped ${url}.`)
     })
@@ -49,7 +50,7 @@ function syncCommand(terminal: Terminal): Command {
     .addOption(new Option('--mode <mode>', 'what to sync').choices(dispatchModes).default('realtime'))
     .action(async (which: string, options: CommonOptions & { readonly mode: DispatchMode }) => {
       await using node = await openControl(options)
-      const { url } = settled(await node.sync.getRelay(which))
+      const { url } = await namedRelay(node, which)
       await trigger(node, terminal, options.mode, url)
     })
 }
@@ -59,7 +60,7 @@ function runsCommand(terminal: Terminal): Command {
     .argument('<relay>', 'URL or id')
     .action(async (which: string, options: CommonOptions) => {
       await using node = await openControl(options)
-      settled(await node.sync.getRelay(which))
+      await namedRelay(node, which)
       const runs = await node.sync.runs(which)
       await terminal.result(runs, () => (runs.length === 0 ? 'Not tried yet.' : runs.map(runLine).join('\n')))
     })
@@ -94,7 +95,7 @@ function deadLettersCommand(terminal: Terminal): Command {
     .option('--revive', 'offer all of them again')
     .action(async (which: string, options: CommonOptions & { readonly revive?: boolean }) => {
       await using node = await openControl(options)
-      settled(await node.sync.getRelay(which))
+      await namedRelay(node, which)
       if (options.revive === true) {
         const revived = await node.sync.reviveDeadLetters(which)
         await terminal.result(revived, () => `${revived.revived} events will be offered again.`)

@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { SyncError } from '../kernel/sync-error.ts'
+import { normalizeRelayUrl } from '../planes/events/definition/relay-url.ts'
 import { ConfigTextError, parseConfigText } from './config-text.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
+import { relayBody } from './relay-body.ts'
 import { type RouterRelay, routerRelays } from './router-streams.ts'
+import { settled, settledRelay } from './settled.ts'
 import type { Terminal } from './terminal.ts'
 
 interface ImportOptions extends CommonOptions {
@@ -19,11 +22,12 @@ export function relayImportRouterCommand(terminal: Terminal): Command {
       const relays = await readRouter(file)
       await using node = await openControl(options)
       const configured = new Set(
-        (await node.relays()).flatMap(({ peer }) => peer.addresses.map(({ value }) => value)),
+        settled(await node.sync.listServers()).map(({ url }) => normalizeRelayUrl(url)),
       )
-      const added = relays.filter(({ url }) => !configured.has(url))
-      const kept = relays.filter(({ url }) => configured.has(url)).map(({ url }) => url)
-      if (options.dryRun !== true) for (const relay of added) await node.addRelay(relay)
+      const added = relays.filter(({ url }) => !configured.has(normalizeRelayUrl(url)))
+      const kept = relays.filter(({ url }) => configured.has(normalizeRelayUrl(url))).map(({ url }) => url)
+      if (options.dryRun !== true)
+        for (const relay of added) settledRelay(relay.url, await node.sync.createRelay(relayBody(relay)))
       const verb = options.dryRun === true ? 'Would add' : 'Added'
       await terminal.result({ added, kept, dryRun: options.dryRun === true }, () =>
         [

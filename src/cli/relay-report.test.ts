@@ -57,6 +57,8 @@ const empty: SyncState = {
   filter: {},
   filter_hash: '',
   direction: 'down',
+  live: true,
+  schedule: null,
   status: 'idle',
   phase: 'idle',
   error_message: null,

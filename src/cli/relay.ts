@@ -3,16 +3,17 @@ import { Command, InvalidArgumentError } from 'commander'
 import { parseSchedule } from '../jobs/schedule.ts'
 import type { Direction } from '../kernel/link.ts'
 import type { NodeControl } from '../node/control.ts'
-import type { ServerEntry } from '../node/sync/server-directory.ts'
 import type { Server, SyncState } from '../node/sync-control.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { isRunning, openControl } from './open-control.ts'
 import { type CommonOptions, command, directionOption, filterFrom } from './options.ts'
 import { relayActions } from './relay-actions.ts'
+import { relayBody } from './relay-body.ts'
 import { relayImportCommand } from './relay-import.ts'
 import { relayImportRouterCommand } from './relay-import-router.ts'
 import { type ReportOptions, relayReport, relayRow } from './relay-report.ts'
-import { settled } from './settled.ts'
+import { namedRelay, type RelayView, relayViews } from './relay-view.ts'
+import { settledRelay } from './settled.ts'
 import type { Terminal } from './terminal.ts'
 
 interface DefinitionOptions extends CommonOptions {
@@ -32,18 +33,19 @@ interface DefinitionOptions extends CommonOptions {
 }
 
 export function relayCommand(terminal: Terminal): Command {
-  const said = async (node: NodeControl, which: string, entry: ServerEntry) => {
-    const lines = await relayTexts(node, which, relayReport)
-    await terminal.result(entry, () => lines.join('\n'))
+  const said = async (node: NodeControl, which: string) => {
+    const [view] = await relayViews(node, which)
+    if (view !== undefined) await terminal.result(view, () => textOf(node, view, relayReport).join('\n'))
   }
   const relay = new Command('relay').alias('peer').description('the relays this node keeps in step with')
   relay.addCommand(
     command('list', 'all configured relays', terminal).action(async (options: CommonOptions) => {
       await using node = await openControl(options)
-      const entries = await node.relays()
-      const rows = await relayTexts(node, undefined, (...relay) => [relayRow(...relay)])
-      await terminal.result(entries, () =>
-        rows.length === 0 ? 'No relays yet; add one with "syncline relay add".' : rows.join('\n'),
+      const relays = await relayViews(node)
+      await terminal.result(relays, () =>
+        relays.length === 0
+          ? 'No relays yet; add one with "syncline relay add".'
+          : relays.map((view) => textOf(node, view, relayRow)).join('\n'),
       )
     }),
   )
@@ -52,16 +54,16 @@ export function relayCommand(terminal: Terminal): Command {
       .argument('<url>')
       .action(async (url: string, options: CommonOptions) => {
         await using node = await openControl(options)
-        const entry = await node.relay(url)
-        await said(node, url, entry)
+        await said(node, url)
       }),
   )
   relay.addCommand(
     definition(command('add', 'keep in step with a relay', terminal)).action(
       async (url: string, options: DefinitionOptions) => {
         await using node = await openControl(options)
-        const entry = await node.addRelay(definitionFrom(url, options))
-        await said(node, url, entry)
+        const body = relayBody(definitionFrom(url, options))
+        const { id } = settledRelay(url, await node.sync.createRelay(body))
+        await said(node, id)
       },
     ),
   )
@@ -69,8 +71,9 @@ export function relayCommand(terminal: Terminal): Command {
     definition(command('set', 'change a relay; what is not named stays', terminal)).action(
       async (url: string, options: DefinitionOptions) => {
         await using node = await openControl(options)
-        const entry = await node.setRelay(definitionFrom(url, options))
-        await said(node, url, entry)
+        const body = relayBody(definitionFrom(url, options), await namedRelay(node, url))
+        const { id } = settledRelay(url, await node.sync.updateRelay(url, body))
+        await said(node, id)
       },
     ),
   )
@@ -79,7 +82,7 @@ export function relayCommand(terminal: Terminal): Command {
       .argument('<url>')
       .action(async (url: string, options: CommonOptions) => {
         await using node = await openControl(options)
-        await node.removeRelay(url)
+        settledRelay(url, await node.sync.removeRelay(url))
         await terminal.result({ removed: url }, () => `Removed ${url}.`)
       }),
   )
@@ -89,24 +92,11 @@ export function relayCommand(terminal: Terminal): Command {
   return relay
 }
 
-/** What `text` says of the relays; all of them when none is named. */
-async function relayTexts(
+const textOf = <T>(
   node: NodeControl,
-  which: string | undefined,
-  text: (server: Server, states: readonly SyncState[], options: ReportOptions) => string[],
-): Promise<string[]> {
-  const servers =
-    which === undefined ? settled(await node.sync.listServers()) : [settled(await node.sync.getRelay(which))]
-  const states = await node.sync.states(which)
-  const options = { now: Date.now(), running: isRunning(node) }
-  return servers.flatMap((server) =>
-    text(
-      server,
-      states.filter(({ relay_id }) => relay_id === server.id),
-      options,
-    ),
-  )
-}
+  { states, ...server }: RelayView,
+  text: (server: Server, states: readonly SyncState[], options: ReportOptions) => T,
+): T => text(server, states, { now: Date.now(), running: isRunning(node) })
 
 function definition(add: Command): Command {
   const collect = (text: string, previous: Filter[] = []) => [...previous, filterFrom(text)]

@@ -6,6 +6,7 @@ import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
 import { number } from './progress-line.ts'
 import { relayReport } from './relay-report.ts'
+import { relayViews } from './relay-view.ts'
 import { settled } from './settled.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -14,29 +15,19 @@ export function statusCommand(terminal: Terminal): Command {
     .argument('[relay]', 'only this one, by URL or id')
     .action(async (which: string | undefined, options: CommonOptions) => {
       await using node = await openControl(options)
-      const servers =
-        which === undefined
-          ? settled(await node.sync.listServers())
-          : [settled(await node.sync.getRelay(which))]
-      const [status, states, health] = await Promise.all([
+      const [status, relays, health] = await Promise.all([
         node.status(),
-        node.sync.states(which),
+        relayViews(node, which),
         node.sync.syncHealth().then(settled),
       ])
-      const relays = which === undefined ? status.relays : [await node.relay(which)]
-      await terminal.result({ ...status, relays, servers, states, health }, () => {
+      await terminal.result({ ...status, relays, health }, () => {
         const running = status.listening !== undefined
-        const report = servers.flatMap((server) =>
-          relayReport(
-            server,
-            states.filter(({ relay_id }) => relay_id === server.id),
-            { now: Date.now(), running },
-          ),
-        )
+        const options = { now: Date.now(), running }
+        const report = relays.flatMap(({ states, ...server }) => relayReport(server, states, options))
         return [
           running ? `Running, relay on ${status.listening}.` : 'Not running.',
           `${number(status.events.count)} events in ${status.directory}, fingerprint ${status.events.fingerprint}.`,
-          ...(servers.length === 0 ? ['No relays yet; add one with "syncline relay add".'] : report),
+          ...(relays.length === 0 ? ['No relays yet; add one with "syncline relay add".'] : report),
           ...gitLines(status.git),
           ...quarantineLines(health),
           ...rowsLines(status.rows),

@@ -1,16 +1,13 @@
 import type { Direction } from '../kernel/link.ts'
 import type { Progress } from '../kernel/progress.ts'
 import type { RunRecord } from '../kernel/run.ts'
-import type { DefinitionProfile } from '../planes/events/definition/server-definition.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import type { GitDataStatus } from '../planes/events/git/git-data.ts'
 import type { AccessControl } from './access-control.ts'
 import type { KeyControl } from './api-keys.ts'
 import type { IdentityControl } from './identity.ts'
-import type { RelayDefinition } from './relay-definition.ts'
 import type { RowsControl, RowsStatus } from './rows/rows-control.ts'
-import type { ServerEntry } from './sync/server-directory.ts'
 import type { ServerControl } from './sync-control.ts'
 
 /**
@@ -28,15 +25,6 @@ export interface NodeControl extends AsyncDisposable {
   /** Stored events as a relay would answer them: newest first, `limit` honoured. */
   query(filter: Filter, signal?: AbortSignal): AsyncIterable<string>
   count(filter: Filter): Promise<SetFingerprint>
-  addRelay(definition: RelayDefinition): Promise<ServerEntry>
-  setRelay(definition: RelayDefinition): Promise<ServerEntry>
-  /** Adds a relay by its definition, or makes the one of the same id, without id of the same URL, what it says now. */
-  putServer(request: PutServerRequest): Promise<ServerEntry>
-  removeRelay(url: string): Promise<void>
-  relay(url: string): Promise<ServerEntry>
-  /** Forgets how far the sync with a relay got, or with all of them; events and definitions stay. Answers how many links. */
-  reset(url?: string): Promise<number>
-  relays(): Promise<readonly ServerEntry[]>
   /** Keys of the admin API. */
   readonly keys: KeyControl
   readonly identityControl: IdentityControl
@@ -48,13 +36,6 @@ export interface NodeControl extends AsyncDisposable {
   readonly rows: RowsControl
 }
 
-export interface PutServerRequest {
-  /** Parrhesia's `put_server` map or, without `id`, the body of relay.rb's REST interface; not yet checked. */
-  readonly server: unknown
-  /** How strict a map is taken; a body is always taken as `open`. */
-  readonly profile: DefinitionProfile
-}
-
 export interface NodeStatus {
   readonly version: string
   readonly directory: string
@@ -63,7 +44,6 @@ export interface NodeStatus {
   /** Where the relay listens; undefined when this process serves none. */
   readonly listening: string | undefined
   readonly events: SetFingerprint
-  readonly relays: readonly ServerEntry[]
   /** Undefined where no git data is kept. */
   readonly git: GitStatus | undefined
   /** Undefined when this process serves no rows. */

@@ -12,18 +12,15 @@ export type {
   ImportReport,
   NodeControl,
   NodeStatus,
-  PutServerRequest,
   SyncOptions,
   SyncReport,
   SyncRequest,
 } from './control.ts'
 export { type OpenOptions, openNode } from './create-node.ts'
 export { Node } from './node.ts'
-export type { RelayDefinition } from './relay-definition.ts'
 export type { RowsControl, RowsHistory, RowsStatus } from './rows/rows-control.ts'
 export type { RowsLinks, RowsLinkWish } from './rows/rows-links.ts'
 export type { ManagedServers } from './sync/managed-servers.ts'
-export type { LinkEntry, ServerEntry } from './sync/server-directory.ts'
 export type {
   ControlErrorCode,
   ControlFailure,

@@ -31,7 +31,6 @@ import type {
   ImportReport,
   NodeControl,
   NodeStatus,
-  PutServerRequest,
   SyncOptions,
   SyncReport,
   SyncRequest,
@@ -47,16 +46,15 @@ import { mirroredRelays } from './mirror-view.ts'
 import { version } from './package-file.ts'
 import { ProactiveSync } from './proactive-sync.ts'
 import { createPublicRelay } from './public-relay.ts'
-import { RelayCommands } from './relay-commands.ts'
 import { relayConfigFrom } from './relay-config-from.ts'
-import type { RelayDefinition } from './relay-definition.ts'
 import { RowsLinks } from './rows/rows-links.ts'
 import { RowsNode } from './rows/rows-node.ts'
 import { createSyncControl } from './sync/create-sync-control.ts'
 import type { Dispatch } from './sync/dispatch.ts'
 import { type ManagedServers, managedServers } from './sync/managed-servers.ts'
+import { onDemandLink } from './sync/on-demand.ts'
 import { recurringEntries } from './sync/recurring.ts'
-import { ServerDirectory, type ServerEntry } from './sync/server-directory.ts'
+import { ServerDirectory } from './sync/server-directory.ts'
 import type { SyncControl } from './sync-control.ts'
 
 const sweepSchedule = parseSchedule('60s')
@@ -107,7 +105,7 @@ export class Node implements NodeControl {
   /** SQLite databases of this process, kept in step with rows servers. */
   readonly rowsLinks: RowsLinks<SqliteTx>
   readonly #parts: NodeParts
-  readonly #relays: RelayCommands<SqliteTx>
+  readonly #directory: ServerDirectory<SqliteTx>
   readonly #resources: AsyncDisposableStack
   readonly #dispatch: Dispatch
   readonly #recurring: readonly RecurringEntry[]
@@ -142,13 +140,13 @@ export class Node implements NodeControl {
     this.bulk = createBulk({ store, ingest, limits, readPolicy: policy.read })
     this.#parts = parts
     const directory = new ServerDirectory(parts.store, systemClock)
-    const selfUrls = () => this.#ownUrls()
-    const { control, servers, dispatch } = createSyncControl({
+    this.#directory = directory
+    const { control, dispatch } = createSyncControl({
       store: parts.store,
       scheduler: parts.scheduler,
       directory,
       clock: systemClock,
-      selfUrls,
+      selfUrls: () => this.#ownUrls(),
       started: () => this.#started,
       epoch: parts.store.epoch,
       eventAt: (seq) => eventAt(this.events, seq),
@@ -158,7 +156,6 @@ export class Node implements NodeControl {
     this.#dispatch = dispatch
     const jobs = { dispatch, control, directory, clock: systemClock, log: parts.log }
     this.#recurring = recurringEntries(config.schedule, jobs)
-    this.#relays = new RelayCommands({ servers, directory, selfUrls })
     this.#resources = resources
   }
 
@@ -268,7 +265,6 @@ export class Node implements NodeControl {
       identity: this.identity.pubkey,
       listening: this.#relay?.url,
       events: await this.count({}),
-      relays: await this.relays(),
       git: this.#gitStatus(),
       rows: await this.rows.status(),
     }
@@ -280,7 +276,11 @@ export class Node implements NodeControl {
   ): Promise<SyncReport> {
     const { scheduler, differences } = this.#parts
     const dry = direction === 'none'
-    const link = await this.#relays.onDemand({ url, direction: dry ? 'both' : direction, filter })
+    const link = await onDemandLink(this.#directory, this.#ownUrls(), {
+      url,
+      direction: dry ? 'both' : direction,
+      filter,
+    })
     using _differences = differences.listen(link.id, onDifference)
     using _progress = scheduler.onUpdate((update) => {
       if (update.link.id === link.id && update.run.progress !== undefined) onProgress(update.run.progress)
@@ -305,35 +305,6 @@ export class Node implements NodeControl {
     return this.events.fingerprint(filter, everything)
   }
 
-  addRelay(definition: RelayDefinition): Promise<ServerEntry> {
-    return this.#relays.add(definition)
-  }
-
-  setRelay(definition: RelayDefinition): Promise<ServerEntry> {
-    return this.#relays.set(definition)
-  }
-
-  putServer(request: PutServerRequest): Promise<ServerEntry> {
-    return this.#relays.put(request)
-  }
-
-  removeRelay(url: string): Promise<void> {
-    return this.#relays.remove(url)
-  }
-
-  async reset(url?: string): Promise<number> {
-    if (url !== undefined) await this.#relays.show(url)
-    return (await this.sync.reset(url)).reset
-  }
-
-  relay(url: string): Promise<ServerEntry> {
-    return this.#relays.show(url)
-  }
-
-  relays(): Promise<readonly ServerEntry[]> {
-    return this.#relays.list()
-  }
-
   /** Stops the relay, ends every attempt with what it had committed, closes the store. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources[Symbol.asyncDispose]()
@@ -342,7 +313,7 @@ export class Node implements NodeControl {
   /** Ends every running attempt; what is due begins again at once. */
   async #reconnect(): Promise<void> {
     const { scheduler } = this.#parts
-    const links = (await this.relays()).flatMap((entry) => entry.links)
+    const links = (await this.#directory.list()).flatMap((entry) => entry.links)
     await Promise.all(links.map(({ link }) => scheduler.cancel(link.id)))
     scheduler.wake()
   }

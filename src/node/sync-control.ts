@@ -164,6 +164,10 @@ export interface SyncState {
   readonly filter: object
   readonly filter_hash: string
   readonly direction: Direction
+  /** Stays connected once it has caught up. */
+  readonly live: boolean
+  /** When it is looked at again by itself: `5m`, `03:00`, or five cron fields, UTC. */
+  readonly schedule: string | null
   readonly status: LinkStatus
   readonly phase: string
   readonly error_message: string | null

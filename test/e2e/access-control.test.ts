@@ -92,7 +92,8 @@ test('what is protected is synced with relays whose key was granted it, in eithe
     direction: 'both',
     enabled: false,
   }
-  await node.putServer({ server, profile: 'open' })
+  const put = await node.sync.importServers(JSON.stringify(server), { profile: 'open' })
+  assert.ok(put.ok && put.value.imported.length === 1)
   const sync = async (direction: 'up' | 'down') => {
     const options = { signal: new AbortController().signal, onProgress: () => {} }
     await node.syncOnce({ url, direction, filter: {}, live: false }, options)

@@ -22,8 +22,8 @@ test('a router configuration becomes relays, once, and only when it is meant', a
   assert.deepEqual(await importRouter(), { added: [relay], kept: [], dryRun: false })
   assert.deepEqual(await importRouter(), { added: [], kept: [relay.url], dryRun: false })
   const [entry] = await listed()
-  assert.equal(entry.links[0].link.direction, 'down')
-  assert.equal(entry.links[0].link.scopeKey, '{"kinds":[1]}')
+  assert.equal(entry.states[0].direction, 'down')
+  assert.deepEqual(entry.states[0].filter, { kinds: [1] })
 
   await writeFile(file, 'streams {\n a { dir = down }\n}')
   const bad = await callCommand(['relay', 'import-router', file, ...here])

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
 import { openNode } from '../../src/node/create-node.ts'
+import type { Node } from '../../src/node/node.ts'
 import { callCommand } from '../helpers/command.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
@@ -41,31 +42,17 @@ test('E-21 the sync_servers.json of Parrhesia becomes relays that are kept', asy
   assert.equal(report.imported.length, 2)
   const list = JSON.parse((await callCommand(['relay', 'list', '--data', data, '--json'])).stdout)
   assert.deepEqual(
-    list.map(({ peer, links }: (typeof list)[number]) => [
-      peer.id,
-      peer.enabled,
-      peer.addresses[0].value,
-      peer.metadata.definition.metadata,
-      links.map(({ link }: (typeof links)[number]) => [link.direction, link.scopeKey, link.live]),
-      peer.addresses[0].tls,
+    list.map(({ states, ...relay }: (typeof list)[number]) => [
+      relay.id,
+      relay.runtime.state,
+      relay.url,
+      relay.metadata,
+      states.map(({ direction, filter, live }: (typeof states)[number]) => [direction, filter, live]),
+      relay.tls.pins,
     ]),
     [
-      [
-        'a',
-        true,
-        'wss://a.example/relay',
-        { owner: 'a' },
-        [['down', '{"kinds":[5000]}', true]],
-        { pins: [pin.value] },
-      ],
-      [
-        'b',
-        false,
-        'wss://b.example/relay',
-        { owner: 'b' },
-        [['down', '{"kinds":[5000]}', true]],
-        { pins: [pin.value] },
-      ],
+      ['a', 'running', 'wss://a.example/relay', { owner: 'a' }, [['down', { kinds: [5000] }, true]], [pin]],
+      ['b', 'stopped', 'wss://b.example/relay', { owner: 'b' }, [['down', { kinds: [5000] }, true]], [pin]],
     ],
   )
 })
@@ -89,45 +76,59 @@ test('a definition that is wrong is refused by name; the others are taken', asyn
   assert.match(loose.message, /auth_pubkey must be .*\(invalid_auth_pubkey\); filters .*; tls must be given/)
 })
 
+/** Puts definitions in the open profile, and tells what became of each with the state of its links. */
+function putting(node: Node) {
+  return async (server: object) => {
+    const report = await node.sync.importServers(JSON.stringify(server), { profile: 'open' })
+    assert.ok(report.ok)
+    const [refused] = report.value.refused
+    const [put] = report.value.imported
+    if (put === undefined) throw new Error(refused?.message)
+    return { put, states: await node.sync.states(put.id) }
+  }
+}
+
 test('E-11 E-12 E-14 a definition put again changes what it changes and nothing else', async () => {
   await using folder = await temporaryFolder()
   await using node = await open(folder.path)
   const server = { id: 'a', url: 'wss://a.example', filters: [{ kinds: [1] }, { kinds: [7] }] }
-  const put = (change: object) => node.putServer({ server: { ...server, ...change }, profile: 'open' })
+  const put = (change: object) => putting(node)({ ...server, ...change })
   const first = await put({})
   assert.deepEqual(await put({}), first)
-  await assert.rejects(put({ filters: [] }), { code: 'config/invalid', message: /empty_filters/ })
-  assert.deepEqual(await node.relays(), [first])
+  await assert.rejects(put({ filters: [] }), /empty_filters/)
+  assert.deepEqual(await node.sync.listServers(), { ok: true, value: [first.put] })
 
   const changed = await put({ filters: [{ kinds: [1] }, { kinds: [9] }], notes: 'x' })
-  const ids = (entry: typeof first) => new Map(entry.links.map(({ link }) => [link.scopeKey, link.id]))
+  const ids = ({ states }: typeof first) =>
+    new Map(states.map(({ filter, id }) => [JSON.stringify(filter), id]))
   assert.equal(ids(changed).get('{"kinds":[1]}'), ids(first).get('{"kinds":[1]}'))
   assert.deepEqual([...ids(changed).keys()].sort(), ['{"kinds":[1]}', '{"kinds":[9]}'])
   const polled = await put({ mode: 'poll' })
   assert.deepEqual(
-    polled.links.map(({ link }) => [link.live, link.schedule]),
+    polled.states.map(({ live, schedule }) => [live, schedule]),
     [
-      [false, undefined],
-      [false, undefined],
+      [false, null],
+      [false, null],
     ],
   )
   const moved = await put({ url: 'wss://moved.example' })
-  assert.ok(!polled.links.some(({ link }) => moved.links.some((now) => now.link.id === link.id)))
+  assert.ok(!polled.states.some(({ id }) => moved.states.some((now) => now.id === id)))
 })
 
 test('a relay changed by hand takes its definition again, and a body finds its relay by URL', async () => {
   await using folder = await temporaryFolder()
   await using node = await open(folder.path)
-  const put = (server: object) => node.putServer({ server, profile: 'open' })
+  const put = putting(node)
   const body = { url: 'wss://A.example', direction: 'up' }
-  const { peer } = await put(body)
-  assert.equal(peer.name, 'wss://a.example/')
-  const byHand = await node.setRelay({ url: 'wss://a.example', direction: 'both' })
-  assert.deepEqual([byHand.links[0]?.link.direction, byHand.record.definition.direction], ['both', 'both'])
+  const first = await put(body)
+  const byHand = await node.sync.updateRelay('wss://a.example', { direction: 'both' })
+  assert.ok(byHand.ok)
+  const [state] = await node.sync.states()
+  assert.deepEqual([state?.direction, byHand.value.direction], ['both', 'both'])
   const again = await put(body)
-  assert.equal(again.peer.id, peer.id)
+  assert.equal(again.put.id, first.put.id)
   assert.deepEqual(
-    again.links.map(({ link }) => link.direction),
+    again.states.map(({ direction }) => direction),
     ['up'],
   )
 })
@@ -143,16 +144,16 @@ test('the pins of a definition go with it, and a definition whose files cannot b
   await using folder = await temporaryFolder()
   await using node = await open(folder.path)
   const server = { id: 'a', url: 'wss://a.example' }
-  const put = (tls: object) => node.putServer({ server: { ...server, tls }, profile: 'open' })
-  const tlsOf = (entry: Awaited<ReturnType<typeof put>>) => entry.peer.addresses[0]?.tls
-  assert.deepEqual(tlsOf(await put({ pins: [pin], hostname: 'other.example' })), {
-    hostname: 'other.example',
-    pins: [pin.value],
+  const put = (tls: object) => putting(node)({ ...server, tls })
+  const tlsOf = ({ put: { tls } }: Awaited<ReturnType<typeof put>>) => ({
+    hostname: tls.hostname,
+    pins: tls.pins,
   })
-  await assert.rejects(put({ ca_certfile: join(folder.path, 'no.pem') }), { code: 'config/invalid' })
-  assert.deepEqual(tlsOf(await node.relay('wss://a.example')), {
-    hostname: 'other.example',
-    pins: [pin.value],
-  })
-  assert.equal(tlsOf(await put({})), undefined)
+  const pinned = { hostname: 'other.example', pins: [pin] }
+  assert.deepEqual(tlsOf(await put(pinned)), pinned)
+  await assert.rejects(put({ ca_certfile: join(folder.path, 'no.pem') }), /ca_certfile/)
+  const there = await node.sync.getRelay('wss://a.example')
+  assert.ok(there.ok)
+  assert.deepEqual({ hostname: there.value.tls.hostname, pins: there.value.tls.pins }, pinned)
+  assert.deepEqual(tlsOf(await put({})), { hostname: 'a.example', pins: [] })
 })

@@ -18,6 +18,10 @@ async function publish(node: Node, event: NostrEvent): Promise<void> {
   await node.import(lines(), { verify: true, signal: AbortSignal.timeout(20_000), onProgress: () => {} })
 }
 
+async function follow(node: Node, url: string): Promise<void> {
+  assert.ok((await node.sync.createRelay({ url, direction: 'down', mode: 'auto' })).ok)
+}
+
 /** Resolves when the node has accepted the event; woken by the store. */
 function acceptance(node: Node, id: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -46,7 +50,7 @@ test('a live link finds its relay again after it was down, and fetches what it m
     port = new URL(url).port
     await publish(a, before)
     const first = acceptance(b, before.id)
-    await b.addRelay({ url, direction: 'down' })
+    await follow(b, url)
     b.start()
     await first
   }
@@ -62,8 +66,11 @@ test('a live link finds its relay again after it was down, and fetches what it m
   await publish(a, after)
   await live
   assert.deepEqual(await b.count({}), await a.count({}))
-  const [entry] = await b.relays()
-  assert.equal(entry?.health.lastError?.code, 'peer/unreachable', 'what had gone wrong stays visible')
+  const runs = await b.sync.runs(`ws://127.0.0.1:${port}`)
+  assert.ok(
+    runs.some(({ code }) => code === 'peer/unreachable'),
+    'what had gone wrong stays visible',
+  )
 })
 
 test('a stopped node takes up its relays again when it starts, from where it was', async () => {
@@ -76,7 +83,7 @@ test('a stopped node takes up its relays again when it starts, from where it was
   {
     await using b = await openNodeIn(folder.join('b'))
     const arrived = acceptance(b, first.id)
-    await b.addRelay({ url, direction: 'down' })
+    await follow(b, url)
     b.start()
     await arrived
   }
@@ -93,8 +100,10 @@ test('E-20 a node is not its own relay', async () => {
   await using node = await openNodeIn(folder.join('a'))
   const url = await node.listen()
   const refused = { code: 'config/invalid', message: /is this node itself/ }
-  await assert.rejects(node.addRelay({ url: url.toUpperCase() }), refused)
+  const made = await node.sync.createRelay({ url: url.toUpperCase() })
+  assert.ok(!made.ok)
+  assert.match(made.messages.join(), refused.message)
   const options = { signal: AbortSignal.timeout(10_000), onProgress: () => {} }
   await assert.rejects(node.syncOnce({ url, direction: 'both', filter: {}, live: false }, options), refused)
-  assert.deepEqual(await node.relays(), [])
+  assert.deepEqual(await node.sync.listServers(), { ok: true, value: [] })
 })

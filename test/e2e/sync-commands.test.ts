@@ -23,7 +23,7 @@ test('E-108 relays, status, config and key work on an empty store', { timeout: 1
   await using folder = await temporaryFolder()
   const { run, json } = commands(folder.path)
   const status = await json('status')
-  assert.deepEqual([status.servers, status.states, status.health.status], [[], [], 'ok'])
+  assert.deepEqual([status.relays, status.health.status], [[], 'ok'])
   assert.match((await run('status')).stdout, /^Not running\.\n0 events in .*\nNo relays yet; add one with/)
   assert.deepEqual((await json('relays')).relays, [])
   assert.match((await run('relays')).stdout, /No relays yet/)
@@ -169,7 +169,7 @@ test('a running node does what the commands say, and writes down who changed wha
     [
       ['local', 'keys.create'],
       ['local', 'sync.recover'],
-      ['local', 'addRelay'],
+      ['local', 'sync.createRelay'],
     ],
   )
   assert.ok(!log.includes(token))

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import type { Server } from '../../src/node/sync-control.ts'
 import { certificate } from '../helpers/certificates.ts'
 import { callCommand } from '../helpers/command.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 import { tlsRelay } from '../helpers/tls-relay.ts'
 
-const jsonOf = (text: string) => JSON.parse(text) as { peer: { addresses: { tls?: unknown }[] } }
+/** What of the TLS settings is not a default. */
+function tlsOf(text: string) {
+  const { tls } = JSON.parse(text) as Pick<Server, 'tls'>
+  const { hostname, pins, ca_certfile, client_certfile, client_keyfile } = tls
+  return { hostname, pins: pins.map(({ value }) => value), ca_certfile, client_certfile, client_keyfile }
+}
 
 test('TLS settings of a relay are given by flags, shown, changed one by one, and dropped', async () => {
   await using folder = await temporaryFolder()
@@ -25,17 +31,30 @@ test('TLS settings of a relay are given by flags, shown, changed one by one, and
     const args = ['relay', verb, url, '--json', '--data', folder.join('data'), ...flags]
     const { code, stdout, stderr } = await callCommand(args)
     assert.equal(code, 0, stderr)
-    return jsonOf(stdout).peer.addresses[0]?.tls
+    return tlsOf(stdout)
   }
   const material = ['--client-cert', cert, '--client-key', key]
   await relay('add', '--ca-file', ca, ...material, '--pin', root.pin, '--pin', us.pin)
-  const tls = { caCertFile: ca, clientCertFile: cert, clientKeyFile: key, pins: [root.pin, us.pin] }
+  const tls = {
+    hostname: 'relay.test',
+    pins: [root.pin, us.pin],
+    ca_certfile: ca,
+    client_certfile: cert,
+    client_keyfile: key,
+  }
+  const none = {
+    hostname: 'relay.test',
+    pins: [],
+    ca_certfile: null,
+    client_certfile: null,
+    client_keyfile: null,
+  }
   assert.deepEqual(await relay('show'), tls)
   assert.deepEqual(await relay('set', '--name', 'r'), tls)
   await relay('set', '--tls-hostname', 'inner.test', '--pin', us.pin)
   assert.deepEqual(await relay('show'), { ...tls, hostname: 'inner.test', pins: [us.pin] })
-  assert.equal(await relay('set', '--tls-default'), undefined)
-  assert.equal(await relay('show'), undefined)
+  assert.deepEqual(await relay('set', '--tls-default'), none)
+  assert.deepEqual(await relay('show'), none)
 })
 
 test('the pins of a relay outlive a definition of it that is imported later', async () => {
@@ -48,9 +67,9 @@ test('the pins of a relay outlive a definition of it that is imported later', as
   await writeFile(file, JSON.stringify([{ url, notes: 'new' }]))
   const { code, stderr } = await callCommand(['relay', 'import', file, '--profile', 'open', ...data])
   assert.equal(code, 0, stderr)
-  const { peer } = JSON.parse((await callCommand(['relay', 'show', url, ...data])).stdout)
-  assert.equal(peer.metadata.definition.notes, 'new')
-  assert.deepEqual(peer.addresses, [{ transport: 'ws', value: url, tls: { pins } }])
+  const shown = JSON.parse((await callCommand(['relay', 'show', url, ...data])).stdout)
+  assert.deepEqual([shown.notes, shown.url], ['new', url])
+  assert.deepEqual(tlsOf(JSON.stringify(shown)).pins, pins)
 })
 
 test('TLS settings that cannot work are refused by name and nothing is stored', async () => {

@@ -7,6 +7,7 @@ import type { Direction } from '../../src/kernel/link.ts'
 import { silentLogger } from '../../src/kernel/logger.ts'
 import { openNode } from '../../src/node/create-node.ts'
 import type { Node } from '../../src/node/node.ts'
+import { allHistoryHours } from '../../src/node/sync/on-demand.ts'
 import type { NostrEvent } from '../../src/planes/events/event.ts'
 import { notes, start } from '../helpers/notes.ts'
 import { negStrfry } from '../helpers/script-peer/negentropy.ts'
@@ -60,6 +61,11 @@ async function untilHeld(node: Node, ...events: readonly NostrEvent[]): Promise<
   }
 }
 
+async function follow(node: Node, url: string, direction: 'down' | 'both'): Promise<void> {
+  const config = { backfill_since_hours: allHistoryHours }
+  assert.ok((await node.sync.createRelay({ url, direction, mode: 'auto', config })).ok)
+}
+
 test('E-156 history, what comes live, and what came while we were away: all of it arrives', async () => {
   await using folder = await temporaryFolder()
   await using b = await nodeIn(folder.join('b'))
@@ -72,7 +78,7 @@ test('E-156 history, what comes live, and what came while we were away: all of i
   await publish(b, history)
   {
     await using a = await nodeIn(folder.join('a'))
-    await a.addRelay({ url, direction: 'down' })
+    await follow(a, url, 'down')
     const arrived = untilHeld(a, history)
     a.start()
     await arrived
@@ -95,7 +101,7 @@ test('E-157 in a ring of three an event published anywhere reaches all, and then
   await using c = await nodeIn(folder.join('c'))
   const ring = [a, b, c]
   const urls = [await a.listen(), await b.listen(), await c.listen()]
-  for (const [i, node] of ring.entries()) await node.addRelay({ url: urls[(i + 1) % 3]!, direction: 'both' })
+  for (const [i, node] of ring.entries()) await follow(node, urls[(i + 1) % 3]!, 'both')
   for (const node of ring) node.start()
   const events = ring.map((_, i) => notes(10, 1, newAuthor(), start + i))
   await Promise.all(ring.map((node, i) => publish(node, ...events[i]!)))
@@ -116,11 +122,10 @@ test('E-157 in a ring of three an event published anywhere reaches all, and then
 async function moved(nodes: readonly Node[]): Promise<number> {
   let sum = 0
   for (const node of nodes)
-    for (const { links } of await node.relays())
-      for (const { run } of links) {
-        const { received = 0, uploaded = 0, uploadDuplicate = 0 } = run.progress?.counters ?? {}
-        sum += received + uploaded + uploadDuplicate
-      }
+    for (const { counters } of await node.sync.metrics()) {
+      const { received = 0, uploaded = 0, uploadDuplicate = 0 } = counters
+      sum += received + uploaded + uploadDuplicate
+    }
   return sum
 }
 
@@ -145,7 +150,7 @@ test('E-158 after a partition with ten thousand events on either side one run ma
 /** Events that wait to be offered again. */
 async function pendingOf(node: Node): Promise<number> {
   let sum = 0
-  for (const { links } of await node.relays()) for (const { outbox } of links) sum += outbox.pending
+  for (const { outbox } of await node.sync.states()) sum += outbox.pending
   return sum
 }
 

@@ -22,6 +22,8 @@ export const syncState = component(
     filter: z.record(z.string(), z.unknown()),
     filter_hash: z.string(),
     direction,
+    live: z.boolean().describe('Stays connected once it has caught up.'),
+    schedule: z.string().nullable().describe('When it is looked at again by itself, UTC.'),
     status: linkStatus,
     phase: z.string(),
     error_message: z.string().nullable(),

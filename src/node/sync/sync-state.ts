@@ -31,6 +31,8 @@ export function syncState(
     filter,
     filter_hash: filterHash(filter),
     direction: link.direction,
+    live: link.live,
+    schedule: link.schedule ?? null,
     status,
     phase,
     error_message: run.fault?.message ?? run.reason ?? null,

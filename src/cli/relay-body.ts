@@ -1,10 +1,8 @@
 import type { Direction } from '../kernel/link.ts'
 import type { TlsSettings } from '../kernel/peer.ts'
+import { allHistoryHours } from '../node/sync/on-demand.ts'
 import type { ServerDefinition, TlsDefinition } from '../planes/events/definition/server-definition.ts'
 import type { Filter } from '../planes/events/filter.ts'
-
-/** A hundred years: relay.rb's five are a default for relays that were made its way. */
-export const allHistoryHours = 876_000
 
 /** What an operator says about one relay on the command line; everything but the URL has a default. */
 export interface RelayDefinition {
