@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type HealthEvent, healthState, observe, unknownHealth } from './health.ts'
+import { type HealthEvent, observe, unknownHealth } from './health.ts'
 
 const failure = (at: number): HealthEvent => ({
   kind: 'failure',
@@ -10,15 +10,17 @@ const failure = (at: number): HealthEvent => ({
 })
 const success = (at: number, stable: boolean): HealthEvent => ({ kind: 'success', at, stable })
 
-test('failing from the first failure, down from the fifth, healthy as soon as it answers', () => {
-  assert.equal(healthState(unknownHealth), 'unknown')
-  const states = [1, 2, 3, 4, 5].map((last) =>
-    healthState(Array.from({ length: last }, (_, i) => failure(i + 1)).reduce(observe, unknownHealth)),
+test('failures in a row are counted, and what went wrong stays explainable after recovery', () => {
+  const after = (last: number) =>
+    Array.from({ length: last }, (_, i) => failure(i + 1)).reduce(observe, unknownHealth)
+  assert.deepEqual(
+    [0, 1, 2, 5].map((last) => after(last).consecutiveFailures),
+    [0, 1, 2, 5],
   )
-  assert.deepEqual(states, ['failing', 'failing', 'failing', 'failing', 'down'])
+  assert.equal(after(5).firstFailureAt, 1)
   const answered = [failure(1), failure(2), success(9, false)].reduce(observe, unknownHealth)
-  assert.equal(healthState(answered), 'healthy')
-  assert.equal(answered.lastError?.message, 'gone', 'what went wrong stays explainable after recovery')
+  assert.equal(answered.lastSuccessAt, 9)
+  assert.equal(answered.lastError?.message, 'gone')
 })
 
 test('E-53 P-75 an answer alone does not end a row of failures, a connection that held does', () => {

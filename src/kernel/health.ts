@@ -46,13 +46,3 @@ export function observe(health: HealthRecord, event: HealthEvent): HealthRecord 
     lastError,
   }
 }
-
-export type HealthState = 'unknown' | 'healthy' | 'failing' | 'down'
-
-/** `failing` from the first failure in a row, `down` from the fifth, `healthy` again as soon as it answers. */
-export function healthState(health: HealthRecord): HealthState {
-  const { consecutiveFailures, lastSuccessAt, lastFailureAt } = health
-  if (lastSuccessAt === undefined && consecutiveFailures === 0) return 'unknown'
-  if (consecutiveFailures === 0 || (lastSuccessAt ?? 0) > (lastFailureAt ?? 0)) return 'healthy'
-  return consecutiveFailures >= 5 ? 'down' : 'failing'
-}

@@ -11,13 +11,12 @@ export interface SyncParts<Tx> extends ServersParts<Tx> {
 }
 
 /** The control plane with its two vocabularies, and what else a node needs of it. */
-export interface SyncFacade<Tx> {
+export interface SyncFacade {
   readonly control: SyncControl
-  readonly servers: Servers<Tx>
   readonly dispatch: Dispatch
 }
 
-export function createSyncControl<Tx>(parts: SyncParts<Tx>): SyncFacade<Tx> {
+export function createSyncControl<Tx>(parts: SyncParts<Tx>): SyncFacade {
   const servers = new Servers(parts)
   const dispatch = createDispatch(servers, parts)
   const control: SyncControl = {
@@ -26,5 +25,5 @@ export function createSyncControl<Tx>(parts: SyncParts<Tx>): SyncFacade<Tx> {
     ...createServerFiles(servers, parts),
     ...parts.bulk,
   }
-  return { control, servers, dispatch }
+  return { control, dispatch }
 }
