@@ -7,6 +7,7 @@ import type { RunRecord } from '../../src/kernel/run.ts'
 import { Scheduler } from '../../src/kernel/scheduler.ts'
 import { normalizeServer } from '../../src/planes/events/definition/normalize-server.ts'
 import type { NostrEvent } from '../../src/planes/events/event.ts'
+import type { EventHold } from '../../src/planes/events/event-hold.ts'
 import { createSqliteEventStore } from '../../src/planes/events/event-store.sqlite.ts'
 import { type EventStore, everything } from '../../src/planes/events/event-store.ts'
 import type { Filter } from '../../src/planes/events/filter.ts'
@@ -18,8 +19,8 @@ import type { EventsCheckpoint } from '../../src/planes/events/sync/checkpoint.t
 import { createEventsPlane } from '../../src/planes/events/sync/events-plane.ts'
 import type { Verifier } from '../../src/planes/events/verifier.ts'
 import { createWorkerVerifier } from '../../src/planes/events/verifier.workers.ts'
-import { createWritePolicy } from '../../src/planes/events/write-policy.ts'
-import { createSqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
+import { createWritePolicy, type WritePolicy } from '../../src/planes/events/write-policy.ts'
+import { createSqliteStore, type SqliteStore } from '../../src/stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../../src/stores/sqlite/sqlite-tx.ts'
 import { readDocument } from '../../src/transports/document.ts'
 import { createWsTransport } from '../../src/transports/ws.ts'
@@ -77,6 +78,18 @@ export interface WorldOptions {
   readonly folder?: string
   /** Default: one with a worker of its own, which is faster for many events and takes longer to start. */
   readonly verifier?: Verifier
+  /** What a service adds to the rules of a node, and where it keeps what has to wait. */
+  readonly service?: (parts: ServiceParts) => Promise<Service>
+}
+
+export interface ServiceParts {
+  readonly store: SqliteStore
+  readonly clock: FakeClock
+}
+
+export interface Service {
+  readonly policy: WritePolicy
+  readonly hold: EventHold<SqliteTx>
 }
 
 /** The events plane as a node runs it, on a SQLite file of its own and real sockets, with time in the test's hands. */
@@ -88,8 +101,10 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
   const store = opening.use(await createSqliteStore({ dir, clock, log }))
   const events = opening.use(await createSqliteEventStore({ store, relayUrls, restrictedKinds, clock, log }))
   const verifier = options.verifier ?? opening.use(createWorkerVerifier({ workers: 1 }))
-  const policy = createWritePolicy({ limits })
-  const ingest = createIngest({ store: events, verifier, policy, limits, clock, relayUrls })
+  const service = await options.service?.({ store, clock })
+  const policy = createWritePolicy({ limits, more: service === undefined ? [] : [service.policy] })
+  const hold = service?.hold
+  const ingest = createIngest({ store: events, verifier, policy, limits, clock, relayUrls, hold })
   const identity = createSigner(generateSecretKey())
   // Its clock is the machine's: a ping must be answered in real time.
   const transport = opening.use(createWsTransport())

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nextRun, parseSchedule } from '../../src/jobs/schedule.ts'
 import type { AnyPlane } from '../../src/kernel/attempt.ts'
+import { unknownHealth } from '../../src/kernel/health.ts'
 import { type Link, linkId } from '../../src/kernel/link.ts'
 import { silentLogger } from '../../src/kernel/logger.ts'
 import { peerId } from '../../src/kernel/peer.ts'
 import type { Session } from '../../src/kernel/plane.ts'
 import type { Outcome, Progress } from '../../src/kernel/progress.ts'
-import { defaultRetryPolicy } from '../../src/kernel/retry.ts'
+import { defaultRetryPolicy, type RetryPolicy } from '../../src/kernel/retry.ts'
 import { totals } from '../../src/kernel/run.ts'
 import { Scheduler } from '../../src/kernel/scheduler.ts'
 import { SyncError } from '../../src/kernel/sync-error.ts'
@@ -75,7 +76,7 @@ async function world(sync: Sync, overrides: Partial<Link> = {}) {
   })
   const clock = new FakeClock()
   const transport = stack.use(network.transport())
-  const scheduler = (owner = 'me', concurrency = 4) =>
+  const scheduler = (owner = 'me', concurrency = 4, retry: RetryPolicy = defaultRetryPolicy) =>
     new Scheduler<SqliteTx>({
       store,
       planes: new Map([['notes', plane]]),
@@ -84,7 +85,7 @@ async function world(sync: Sync, overrides: Partial<Link> = {}) {
       random: () => 0.5,
       log: silentLogger,
       owner,
-      retry: () => defaultRetryPolicy,
+      retry: () => retry,
       concurrency,
       idleMs: 60_000,
       leaseMs: 3_600_000,
@@ -474,6 +475,44 @@ test('P-71 a peer that is away is left alone by all of its links until one attem
   await w.clock.advance(1)
   while ((await health())?.consecutiveFailures !== 2) await new Promise((resolve) => setImmediate(resolve))
   assert.equal(tried.length, 2)
+})
+
+test('P-72 a peer that failed for a day is asked once a day, and one success ends that', async () => {
+  const day = 86_400_000
+  let tried = 0
+  await using w = await world(
+    async function* () {
+      tried++
+      yield transferring(0)
+      if (tried < 3) throw new SyncError('peer/unreachable', 'no answer')
+      return { kind: 'caught-up' }
+    },
+    { live: true },
+  )
+  const health = async () => (await w.store.read((tx) => w.store.peers.health(tx, w.link.peer)))!
+  const nearly = { ...unknownHealth, consecutiveFailures: 300, firstFailureAt: w.clock.now() - day + 1 }
+  await w.store.transaction((tx) => w.store.peers.saveHealth(tx, w.link.peer, nearly))
+  await using scheduler = w.scheduler('me', 4, {
+    ...defaultRetryPolicy,
+    dead: { afterMs: day, everyMs: day },
+  })
+  const until = async (condition: () => Promise<boolean>) => {
+    while (!(await condition())) await new Promise((resolve) => setImmediate(resolve))
+  }
+  scheduler.start()
+  await until(async () => (await health()).consecutiveFailures === 301)
+  const soon = (await health()).notBefore! - w.clock.now()
+  assert.ok(soon <= defaultRetryPolicy.maxMs, 'as any other, up to a whole day')
+  await untilSleeping(w.clock, 1)
+  await w.clock.advance(soon)
+  await until(async () => (await health()).consecutiveFailures === 302)
+  assert.equal((await health()).notBefore, w.clock.now() + day)
+  await untilSleeping(w.clock, 1)
+  await w.clock.advance(day - 1)
+  assert.equal(tried, 2)
+  await w.clock.advance(1)
+  await until(async () => (await health()).consecutiveFailures === 0)
+  assert.equal((await health()).firstFailureAt, undefined)
 })
 
 test('E-51 P-58 what fails for one link alone holds back nobody else', async () => {

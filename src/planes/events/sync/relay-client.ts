@@ -47,6 +47,11 @@ export class RelayClient implements AsyncDisposable {
     return this.#connection.nextId()
   }
 
+  /** Resolves when the relay may be asked something: it may have asked for a rest. */
+  calm(): Promise<void> {
+    return this.#connection.calm(this.#signal)
+  }
+
   /** Events matching `filter` that the relay has stored, at most `maxEvents`; fails after `idleMs` without a frame. */
   async fetch(filter: Filter, maxEvents: number, idleMs: number): Promise<FetchResult> {
     const first = await this.#fetchOnce(filter, maxEvents, idleMs)
@@ -56,6 +61,7 @@ export class RelayClient implements AsyncDisposable {
   }
 
   async #fetchOnce(filter: Filter, maxEvents: number, idleMs: number): Promise<FetchResult> {
+    await this.calm()
     const id = this.nextId()
     const raws: string[] = []
     const ended = handled<Omit<FetchResult, 'raws'>>()
@@ -104,6 +110,7 @@ export class RelayClient implements AsyncDisposable {
     onEvent: (raw: string) => void | Promise<void>,
     idleMs: number,
   ): Promise<LiveSubscription | string> {
+    await this.calm()
     const id = this.nextId()
     const opened = handled<string | undefined>()
     const closed = handled<string>()
@@ -221,6 +228,7 @@ export class RelayClient implements AsyncDisposable {
     waitMs: number,
     silence: T,
   ): Promise<T> {
+    await this.calm()
     const deferred = handled<T>()
     using _watchdog = new Watchdog(this.#clock, waitMs, () => deferred.resolve(silence))
     using _abort = this.#onAbort(deferred.reject)

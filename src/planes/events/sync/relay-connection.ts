@@ -8,6 +8,7 @@ import { elementSpans } from '../json-scan.ts'
 import type { Signer } from '../signer.ts'
 import { type SyncPage, syncPageCodec } from '../sync-page-frame.ts'
 import { ClientAuth } from './client-auth.ts'
+import type { Cooldown } from './cooldown.ts'
 import type { FetchResult, NegReply, PublishResult, RelayCount } from './relay-answer.ts'
 import { parseRelayFrame, type RelayFrame } from './relay-frame.ts'
 import type { RelayInfo } from './relay-info.ts'
@@ -19,6 +20,7 @@ export interface RelayConnectionOptions {
   readonly url: string
   readonly info: RelayInfo
   readonly authMode: AuthMode
+  readonly cooldown: Cooldown
   readonly signer: Signer
   readonly clock: Clock
   readonly log: Logger
@@ -112,6 +114,15 @@ export class RelayConnection implements AsyncDisposable {
   /** Ids are never used twice on a connection, whatever they are for. */
   nextId(): string {
     return `s${(++this.#lastId).toString(36)}`
+  }
+
+  /** Resolves when the relay may be asked something; at once, unless it asked for a rest. @throws why it never will */
+  async calm(signal: AbortSignal): Promise<void> {
+    const { cooldown } = this.#options
+    if (cooldown.isOver) return
+    await cooldown.pass(AbortSignal.any([signal, this.over]), () => {
+      for (const listener of this.#listeners) listener()
+    })
   }
 
   /** Calls `listener` for every message, until disposed. */
@@ -250,7 +261,8 @@ export class RelayConnection implements AsyncDisposable {
 
   #notice(text: string): void {
     this.#options.log.debug('notice from the relay', { text: text.slice(0, 500) })
-    if (!refusalWords.test(text)) return
+    // Who is asked to wait was not refused, whatever words come with it.
+    if (this.#options.cooldown.heard(text) || !refusalWords.test(text)) return
     const [negotiation, ...others] = this.negotiations.values()
     if (negotiation !== undefined && others.length === 0)
       negotiation.onAnswer({ kind: 'unsupported', reason: text })

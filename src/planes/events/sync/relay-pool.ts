@@ -6,6 +6,7 @@ import type { SharedDial } from '../../../kernel/plane.ts'
 import { SyncError } from '../../../kernel/sync-error.ts'
 import type { Signer } from '../signer.ts'
 import { CatchUpTurns } from './catch-up-turns.ts'
+import { Cooldown } from './cooldown.ts'
 import type { PeerSettings } from './peer-settings.ts'
 import { RelayConnection } from './relay-connection.ts'
 import { fetchRelayInfo, type ReadDocument, type RelayInfo } from './relay-info.ts'
@@ -45,7 +46,7 @@ interface Entry {
 
 /** How long a document that was read, and found to be of the right relay, is believed (spec events §2.8). */
 const infoMs = 600_000
-/** Relays whose documents are kept. */
+/** Relays whose documents are kept, and whose wish for a rest is. */
 const maxInfos = 1_000
 
 /**
@@ -56,6 +57,7 @@ export class RelayPool {
   readonly #options: RelayPoolOptions
   readonly #entries = new Map<string, Entry>()
   readonly #infos = new Map<string, { readonly at: number; readonly info: RelayInfo }>()
+  readonly #cooldowns = new Map<string, Cooldown>()
 
   constructor(options: RelayPoolOptions) {
     this.#options = options
@@ -128,6 +130,7 @@ export class RelayPool {
     const channel = await dial('nostr', { signal, timeoutMs: settings.connectTimeoutMs })
     const { signer } = this.#options
     return new RelayConnection({
+      cooldown: this.#cooldown(keyOf(request), clock),
       channel,
       url: urlOf(peer),
       info,
@@ -136,6 +139,17 @@ export class RelayPool {
       clock,
       log,
     })
+  }
+
+  #cooldown(key: string, clock: Clock): Cooldown {
+    const cooldown = this.#cooldowns.get(key) ?? new Cooldown(clock)
+    this.#cooldowns.delete(key)
+    this.#cooldowns.set(key, cooldown)
+    for (const oldest of this.#cooldowns.keys()) {
+      if (this.#cooldowns.size <= maxInfos) break
+      this.#cooldowns.delete(oldest)
+    }
+    return cooldown
   }
 
   async #info(key: string, request: RelayRequest, signal: AbortSignal): Promise<RelayInfo> {

@@ -150,10 +150,11 @@ export class Upload<Tx> {
   }
 
   async #room(bytes: number): Promise<void> {
-    const { session, settings } = this.#state
+    const { client, session, settings } = this.#state
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure
       await this.#pausing
+      await client.calm()
       await this.#delay()
       const full = this.#running.size >= settings.uploadPipeline || this.#inFlightBytes + bytes > windowBytes
       // One event larger than the window still goes, alone.
