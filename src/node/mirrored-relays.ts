@@ -14,8 +14,9 @@ import type {
   MirrorRelay,
 } from '../planes/events/proactive/mirror-directory.ts'
 import type { Profile } from '../planes/events/proactive/profile.ts'
-import { checkpointSchema, type EventsCheckpoint } from '../planes/events/sync/checkpoint.ts'
+import { checkpointSchema, type EventsCheckpoint, type Learned } from '../planes/events/sync/checkpoint.ts'
 import { sharedCheckpoint } from '../planes/events/sync/shared-checkpoint.ts'
+import { filterBytes, liveBudget } from './relay-limits.ts'
 
 /** What a link that a profile derived keeps with its filter. */
 interface MirrorScope {
@@ -39,8 +40,6 @@ export interface MirroredRelaysOptions<Tx> {
   readonly cancel: (link: Link) => Promise<void>
   /** Links changed. */
   readonly wake: () => void
-  /** Subscriptions the relay may be asked to keep open at once (NIP-11). */
-  readonly maxLive: (peer: Peer) => number
 }
 
 /** Relays of strangers are asked less often than those an operator named (specs proactive §7.2). */
@@ -67,7 +66,7 @@ export class MirroredRelays<Tx> implements MirrorDirectory {
   }
 
   async relays(profile: string): Promise<readonly MirrorRelay[]> {
-    const { store, maxLive } = this.#options
+    const { store } = this.#options
     return store.read(async (tx) => {
       const byPeer = Map.groupBy(await store.links.list(tx), ({ peer }) => peer)
       const relays: MirrorRelay[] = []
@@ -77,8 +76,9 @@ export class MirroredRelays<Tx> implements MirrorDirectory {
         const links = (byPeer.get(peer.id) ?? []).filter((link) => mirrorOf(link)?.profile === profile)
         if (url !== undefined && (links.length > 0 || profilesOf(peer).includes(profile))) {
           // A chunk is up to three subscriptions, and merging it costs what was known of it: not before half are taken.
-          const maxChunks = Math.max(4, Math.floor(maxLive(peer) / 2))
-          relays.push({ url, chunks: chunksOf(links), maxChunks, maxFilterBytes: undefined })
+          const learned = await this.#learned(tx, byPeer.get(peer.id) ?? [])
+          const maxChunks = Math.max(4, Math.floor(liveBudget(learned) / 2))
+          relays.push({ url, chunks: chunksOf(links), maxChunks, maxFilterBytes: filterBytes(learned) })
         }
       }
       return relays
@@ -139,17 +139,26 @@ export class MirroredRelays<Tx> implements MirrorDirectory {
 
   /** The first layers stay open; what goes beyond the budget of the relay is asked by schedule, and no event of it is lost. */
   async #spendBudget(tx: Tx, peer: Peer, { layers }: Profile): Promise<readonly Link[]> {
-    const { store, maxLive } = this.#options
+    const { store } = this.#options
     const rank = (link: Link) => layers.findIndex(({ name }) => name === mirrorOf(link)?.layer)
     const links = (await store.links.list(tx, peer.id)).filter((link) => mirrorOf(link) !== undefined)
     const sorted = links.toSorted((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1))
-    const budget = maxLive(peer)
+    const budget = liveBudget(await this.#learned(tx, sorted))
     const shifted = sorted.filter((link, at) => link.live !== at < budget)
     for (const link of shifted) {
       const live = !link.live
       await store.links.put(tx, { ...link, live, schedule: live ? undefined : overflowSchedule })
     }
     return shifted
+  }
+
+  /** What is known of the relay of these links: the first that was connected tells. */
+  async #learned(tx: Tx, links: readonly Link[]): Promise<Learned | undefined> {
+    for (const { id } of links) {
+      const saved = checkpointSchema.safeParse(await this.#options.store.links.checkpoint(tx, id))
+      if (saved.data?.learned !== undefined) return saved.data.learned
+    }
+    return undefined
   }
 
   async #add(

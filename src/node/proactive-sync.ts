@@ -23,9 +23,6 @@ export interface ProactiveSyncOptions<Tx> {
   readonly log: Logger
 }
 
-/** Of a relay that says nothing of its limits; some of its subscriptions are needed for what is stored. */
-const defaultMaxLive = 16
-
 /** Every profile the configuration asks for, at work. */
 export class ProactiveSync implements AsyncDisposable {
   readonly #runners: readonly ProfileRunner[]
@@ -44,7 +41,6 @@ export class ProactiveSync implements AsyncDisposable {
       privateAddresses: config.privateAddresses,
       cancel: ({ id }) => scheduler.cancel(id),
       wake: () => scheduler.wake(),
-      maxLive: () => defaultMaxLive,
     })
     const canonical = (text: string) => {
       const url = peerUrl(text, config.privateAddresses)

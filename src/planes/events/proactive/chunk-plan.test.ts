@@ -85,3 +85,19 @@ test('what a chunk claims to know was asked for every one of its values', () => 
     }),
   )
 })
+
+test('P-38 a chunk that is too long for what a relay tells later is cut in parts, which keep what it had', () => {
+  const values = Array.from({ length: 10 }, (_, i) => `value ${i}`)
+  const chunk = { layer: 'l', values }
+  const plan = planChunks(new Map([['l', new Set(values)]]), [chunk], {
+    chunkSize: 100,
+    chunkBytes: 40,
+    maxChunks: 100,
+  })
+  assert.deepEqual(plan.drop, [chunk])
+  assert.deepEqual(
+    plan.add.flatMap((part) => part.values),
+    values,
+  )
+  assert.ok(plan.add.length > 1 && plan.add.every(({ from }) => from.length === 1 && from[0] === chunk))
+})

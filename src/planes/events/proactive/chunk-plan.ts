@@ -48,21 +48,14 @@ export function planChunks<Held extends Chunk>(
     covered.set(chunk.layer, seen)
     const values = chunk.values.filter((value) => want.has(value) && !seen.has(value))
     for (const value of values) seen.add(value)
-    if (values.length > 0) kept.push({ layer: chunk.layer, values, from: [chunk] })
+    // A relay may have told meanwhile that it takes less at once.
+    for (const part of parts(values, options)) kept.push({ layer: chunk.layer, values: part, from: [chunk] })
   }
   const planned = [...kept]
   for (const [layer, want] of wanted) {
     const seen = covered.get(layer)
     const fresh = [...want].filter((value) => seen?.has(value) !== true).sort()
-    let values: string[] = []
-    for (const value of fresh) {
-      if (values.length > 0 && !fits([...values, value], options)) {
-        planned.push({ layer, values, from: [] })
-        values = []
-      }
-      values.push(value)
-    }
-    if (values.length > 0) planned.push({ layer, values, from: [] })
+    for (const values of parts(fresh, options)) planned.push({ layer, values, from: [] })
   }
   const merged = merge(planned, options)
   const stays = new Set(merged.filter(isUnchanged).map(({ from }) => from[0]))
@@ -98,6 +91,20 @@ function merge<Held extends Chunk>(
     if (current !== undefined) result.push(current)
   }
   return result
+}
+
+/** As few as go into one filter each, in their order. */
+function parts(values: readonly string[], options: ChunkPlanOptions): string[][] {
+  const all: string[][] = []
+  let current: string[] = []
+  for (const value of values) {
+    if (current.length > 0 && !fits([...current, value], options)) {
+      all.push(current)
+      current = []
+    }
+    current.push(value)
+  }
+  return current.length === 0 ? all : [...all, current]
 }
 
 function fits(values: readonly string[], { chunkSize, chunkBytes }: ChunkPlanOptions): boolean {

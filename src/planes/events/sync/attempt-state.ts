@@ -105,6 +105,7 @@ export class AttemptState<Tx> {
     this.scanStart = this.nowSeconds()
     this.checkpoint = begun(session.checkpoint ?? emptyCheckpoint, this.settings, this.scanStart)
     this.#learned = this.#memory.recall(session.peer.id, this.checkpoint.learned, this.scanStart)
+    this.#learnLimits()
   }
 
   get filter(): Filter {
@@ -143,6 +144,21 @@ export class AttemptState<Tx> {
   relearn(): void {
     this.#memory.forget(this.session.peer.id)
     this.#learned = { at: this.nowSeconds() }
+    this.#learnLimits()
+  }
+
+  /** Only what is new: learning makes all that is known young again. A relay without a document keeps what it said. */
+  #learnLimits(): void {
+    const { maxSubscriptions, maxMessageLength } = this.info
+    const { learned } = this
+    if (
+      (maxSubscriptions ?? learned.maxSubscriptions) !== learned.maxSubscriptions ||
+      (maxMessageLength ?? learned.maxMessageLength) !== learned.maxMessageLength
+    )
+      this.learn({
+        ...(maxSubscriptions && { maxSubscriptions }),
+        ...(maxMessageLength && { maxMessageLength }),
+      })
   }
 
   /** Commits data together with what `change` makes of the checkpoint. */

@@ -57,6 +57,9 @@ export const checkpointSchema = z.strictObject({
       maxLimit: z.int().positive().optional(),
       /** Bytes of the largest negentropy message it takes. */
       frameLimit: z.int().positive().optional(),
+      /** What its information document says of subscriptions open at once, and of the longest message. */
+      maxSubscriptions: z.int().positive().optional(),
+      maxMessageLength: z.int().positive().optional(),
     })
     .optional(),
 })

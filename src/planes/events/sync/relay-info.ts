@@ -33,6 +33,7 @@ export interface RelayInfo {
   readonly supportedNips: ReadonlySet<number> | undefined
   readonly maxLimit: number | undefined
   readonly maxMessageLength: number | undefined
+  readonly maxSubscriptions: number | undefined
   readonly authRequired: boolean
   /** It answers SYNC-PAGE, with at most so many events in a page. */
   readonly syncPage: { readonly maxLimit: number } | undefined
@@ -93,6 +94,7 @@ function unknownRelay(why: string): RelayInfo {
     supportedNips: undefined,
     maxLimit: undefined,
     maxMessageLength: undefined,
+    maxSubscriptions: undefined,
     authRequired: false,
     syncPage: undefined,
     unknown: why,
@@ -156,6 +158,7 @@ function parseRelayInfo(url: string, text: string): RelayInfo {
     supportedNips: nips && new Set(nips.filter((nip) => typeof nip === 'number')),
     maxLimit: limitation?.max_limit,
     maxMessageLength: limitation?.max_message_length,
+    maxSubscriptions: limitation?.max_subscriptions,
     authRequired: limitation?.auth_required === true,
     syncPage: syncPage && { maxLimit: syncPage.max_limit },
   }
