@@ -144,6 +144,28 @@ describe('access to a shared database', () => {
     assert.equal((await database.auth()).keys.size, before)
   })
 
+  it('D-112 a key known through another database is let in within bounds, and no longer once it is revoked', async () => {
+    await using world = await syncWorld(2)
+    const [a, b] = world.peers as [SyncPeer, SyncPeer]
+    const team = await withKeys(a.instance, [[bob, 'admin:0']])
+    const database = await shared(a)
+    const tips = await team.tips()
+    await configure(database, (settings) =>
+      settings.addDelegation(team.id, { bounds: { max: write10 }, tips }),
+    )
+    const ticket = a.sync.createTicket(database.id)
+    const ask = async (permission: string) => {
+      const wish = { key: bob, name: 'bob', permission: parsePermission(permission) }
+      return (await b.sync.requestAccess(ticket, wish)).status
+    }
+    assert.equal(await ask('write:10'), 'granted')
+    assert.equal(await ask('admin:0'), 'pending')
+    await b.sync.syncWithTicket(ticket)
+    await configure(team, (settings) => settings.revokeKey(bob.publicKey))
+    assert.equal(await ask('read'), 'pending')
+    await assert.rejects(b.sync.syncWithTicket(ticket), { code: 'document/peer-denied' })
+  })
+
   it('D-115 a policy lets in at once, as far as it says', async () => {
     const accessPolicy = { approver: alice, decide: () => read }
     await using world = await syncWorld(2, { accessPolicy })
