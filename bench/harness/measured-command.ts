@@ -28,8 +28,12 @@ export async function measuredCommand(args: readonly string[]): Promise<Measured
   let usage = { peakMb: 0, cpuSeconds: 0 }
   const watch = setInterval(() => {
     usageOf(child.pid).then(
-      (now) => {
-        usage = now
+      ({ peakMb, cpuSeconds }) => {
+        // A process that is ending has no memory any more and still answers.
+        usage = {
+          peakMb: Math.max(usage.peakMb, peakMb),
+          cpuSeconds: Math.max(usage.cpuSeconds, cpuSeconds),
+        }
       },
       () => {},
     )
