@@ -162,7 +162,7 @@ describe('syncline status says of a relay', () => {
       },
     })
     assert.match(text, /: waiting after 3 failures in a row, tries again in 2 min$/m)
-    assert.match(text, /^ {2}since 1 h ago: nobody listens \[peer\/unreachable\]$/m)
+    assert.match(text, /^ {2}for 1 h: nobody listens \[peer\/unreachable\]$/m)
   })
 
   it('that it is blocked and needs a person', () => {

@@ -17,7 +17,7 @@ export function relayReport(server: Server, states: readonly SyncState[], option
   for (const state of states) lines.push(...linkLines(state, options).map((line) => `  ${line}`))
   const { last_rejection: rejection, fault } = runtime
   if (fault !== null)
-    lines.push(`  since ${ago(Date.parse(fault.since), options.now)}: ${fault.message} [${fault.code}]`)
+    lines.push(`  for ${duration(options.now - Date.parse(fault.since))}: ${fault.message} [${fault.code}]`)
   if (rejection !== null)
     lines.push(
       `  last event refused here ${ago(Date.parse(rejection.at), options.now)}: ${rejection.code}${

@@ -19,8 +19,10 @@ const byKey: Readonly<Record<string, BulkErrorCode>> = {
 export function parseBulkFilter(value: unknown, limits: Limits): BulkResult<Filter> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return failed('invalid_filter', 'one filter is expected, as an object')
-  if ('limit' in value) return failed('limit_not_allowed', 'a walk with a limit is never complete')
-  if ('search' in value) return failed('search_not_allowed', 'a search has no complete answer')
+  if ('limit' in value)
+    return failed('limit_not_allowed', 'must not be given: a walk with a limit is never complete')
+  if ('search' in value)
+    return failed('search_not_allowed', 'must not be given: a search has no complete answer')
   for (const [key, condition] of Object.entries(value)) {
     const error = byKey[key] ?? (key.startsWith('#') ? 'invalid_tag_filter' : 'invalid_filter')
     if (Array.isArray(condition) && condition.length === 0) return failed(error, `${key} is empty`)

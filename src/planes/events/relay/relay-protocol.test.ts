@@ -168,8 +168,8 @@ describe('relay: REQ', { timeout: 30_000 }, () => {
     }
     for (const [id, list] of got) {
       assert.equal(new Set(list).size, list.length, `${id} got an event twice`)
-      const first = Number(list.length - 1)
-      assert.ok(first >= 500, 'the stored phase and what came later')
+      // On a busy machine the stored phase itself may be read after the end was published: then it is one of its 500.
+      assert.ok(list.length >= 500, 'the stored phase and what came later')
       // Whatever was accepted after the newest 500 of the stored phase must be there, without a hole.
       const known = new Set(list)
       const positions = many(total).flatMap(({ id }, at) => (known.has(id) ? [at] : []))
