@@ -79,6 +79,21 @@ describe('what the sync keeps', () => {
     assert.deepEqual(peers.relationships(), [])
   })
 
+  it('strangers without end are served and not remembered', async () => {
+    await using world = await syncWorld(4, { maxPeers: 2 })
+    const [a, ...others] = world.peers as [SyncPeer, ...SyncPeer[]]
+    const { id } = await a.instance.createDatabase()
+    await a.sync.setSyncSettings(id, syncEnabled)
+    for (const peer of others) {
+      await peer.sync.syncWithPeer(a.address, id)
+      assert.ok((await peer.instance.databases()).includes(id))
+      await peer.sync.syncWithPeer(a.address, id)
+    }
+    assert.equal(a.sync.peers.count, 2)
+    const stranger = others[2]!.instance.id
+    assert.equal(await a.instance.note(`sync/${stranger}/${id}`), undefined)
+  })
+
   it('D-73 D-82 everything is there again after a restart, and the database of the sync is the same', async () => {
     const { world, peer } = await one()
     await using _ = world

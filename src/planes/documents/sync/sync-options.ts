@@ -25,6 +25,8 @@ export interface SyncOptions {
   readonly intervalMs?: number
   /** Milliseconds one request may take. Default 30,000. */
   readonly timeoutMs?: number
+  /** Peers known, beyond which whoever may read is served and not remembered. Default 10,000. */
+  readonly maxPeers?: number
   /** How much goes into one message. */
   readonly pages?: PageLimits
 }

@@ -32,6 +32,7 @@ export interface SyncPartsOptions {
   readonly accessPolicy?: AccessPolicy
   readonly accessLimits?: AccessLimits
   readonly pages?: PageLimits
+  readonly maxPeers?: number
 }
 
 export async function openSyncParts(instance: Instance, options: SyncPartsOptions): Promise<SyncParts> {
@@ -48,7 +49,7 @@ export async function openSyncParts(instance: Instance, options: SyncPartsOption
     policy: options.accessPolicy,
     limits: options.accessLimits,
   })
-  const trees = new SharedTrees({ instance, wishes, peers, states, pages })
+  const trees = new SharedTrees({ instance, wishes, peers, states, pages, maxPeers: options.maxPeers })
   const responder = new Responder({
     instance,
     clock,

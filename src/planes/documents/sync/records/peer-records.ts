@@ -69,6 +69,11 @@ export class PeerRecords {
     return this.#peers.get(key)?.status === 'blocked'
   }
 
+  /** Records of all peers, blocked ones too. */
+  get count(): number {
+    return this.#peers.size
+  }
+
   /** All that are not blocked, in no particular order. */
   peers(): readonly PeerInfo[] {
     return [...this.#peers.values()].filter(({ status }) => status === 'active')

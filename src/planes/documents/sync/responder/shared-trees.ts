@@ -22,6 +22,8 @@ export interface SharedTreesParts {
   readonly peers: PeerRecords
   readonly states: LinkStates
   readonly pages?: PageLimits | undefined
+  /** Peers known, beyond which whoever asks is served and not remembered: keys cost nothing to make. Default 10,000. */
+  readonly maxPeers?: number | undefined
 }
 
 const maxReported = 100
@@ -74,7 +76,8 @@ export class SharedTrees {
       const page = known && !more ? this.#pages.page(view, tree, ours, tips, after) : undefined
       return { known, ours, missing, page }
     })
-    if (answer.known && tips.length > 0) await this.#parts.states.agree(requester.device, tree, tips)
+    if (answer.known && tips.length > 0 && this.#parts.peers.isRelated(requester.device, tree))
+      await this.#parts.states.agree(requester.device, tree, tips)
     const { page } = answer
     return {
       type: 'sync',
@@ -114,8 +117,11 @@ export class SharedTrees {
 
   /** Only of a device that is proven and may read: nobody else becomes somebody we push to. */
   async #relate(device: PublicKey, tree: DatabaseId, addresses: readonly SyncAddress[] = []): Promise<void> {
-    const { peers } = this.#parts
-    if (peers.peer(device) === undefined) await peers.register(device)
+    const { peers, maxPeers = 10_000 } = this.#parts
+    if (peers.peer(device) === undefined) {
+      if (peers.count >= maxPeers) return
+      await peers.register(device)
+    }
     if (addresses.length > 0) await peers.addAddresses(device, addresses)
     await peers.relate(device, tree)
   }
