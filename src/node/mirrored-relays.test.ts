@@ -81,7 +81,7 @@ test('beyond the budget of a relay filters are asked by schedule, the first laye
   await w.save((await w.links()).slice(0, 1), covering(0, 1, { at: 1, maxSubscriptions: 40 }))
   await w.add('states', ['tool'], [], [])
   assert.equal((await live()).length, 26, 'all of them')
-  assert.equal((await w.directory.relays('git'))[0]?.maxChunks, 18)
+  assert.equal((await w.directory.relays('git'))[0]?.maxChunks, 12)
 })
 
 test('P-13 P-53 what data names is reached at public addresses only, what an operator names anywhere', async () => {

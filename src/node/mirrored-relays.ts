@@ -75,9 +75,9 @@ export class MirroredRelays<Tx> implements MirrorDirectory {
         const url = peer.addresses[0]?.value
         const links = (byPeer.get(peer.id) ?? []).filter((link) => mirrorOf(link)?.profile === profile)
         if (url !== undefined && (links.length > 0 || profilesOf(peer).includes(profile))) {
-          // A chunk is up to three subscriptions, and merging it costs what was known of it: not before half are taken.
+          // A chunk is up to three subscriptions: with more of them, some would only be asked by schedule, long after the event.
           const learned = await this.#learned(tx, byPeer.get(peer.id) ?? [])
-          const maxChunks = Math.max(4, Math.floor(liveBudget(learned) / 2))
+          const maxChunks = Math.max(4, Math.floor(liveBudget(learned) / 3))
           relays.push({ url, chunks: chunksOf(links), maxChunks, maxFilterBytes: filterBytes(learned) })
         }
       }
