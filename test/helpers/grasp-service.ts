@@ -11,6 +11,8 @@ import { TestClient } from '../peers/test-client.ts'
 export interface GraspServiceOptions {
   readonly bootstrapRelays?: string[]
   readonly port?: number | undefined
+  /** Under which it is announced, where that is not where it listens. */
+  readonly domain?: string | undefined
   /** Where it keeps git data. */
   readonly gitDir?: string
 }
@@ -18,10 +20,11 @@ export interface GraspServiceOptions {
 /** A GRASP service under its own address, on a network of its own. */
 export async function startGraspService(
   data: string,
-  { bootstrapRelays = [], port, gitDir }: GraspServiceOptions = {},
+  { bootstrapRelays = [], port: asked, domain: announced, gitDir }: GraspServiceOptions = {},
 ) {
-  const domain = `127.0.0.1:${port ?? (await freePort())}`
-  const config = await loadConfig({ flags: { data, port: domain.split(':')[1]! } })
+  const port = asked ?? (await freePort())
+  const domain = announced ?? `127.0.0.1:${port}`
+  const config = await loadConfig({ flags: { data, port: `${port}` } })
   const proactive = {
     ...config.proactive,
     domain,
@@ -32,7 +35,7 @@ export async function startGraspService(
   const node = await openNode({ ...config, proactive, gitDir }, { log: silentLogger })
   const url = await node.listen()
   node.start()
-  return { node, url, domain, [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() }
+  return { node, url, domain, port, [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() }
 }
 
 /** A service names itself in announcements before it listens, so the port is taken twice; nobody else takes one in between. */

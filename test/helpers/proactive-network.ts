@@ -1,0 +1,200 @@
+import type { NostrEvent } from '../../src/planes/events/event.ts'
+import { npubOf } from '../../src/planes/events/grasp/announcement.ts'
+import { type Author, newAuthor } from '../peers/author.ts'
+import { type CuttingProxy, cuttingProxy } from './cutting-proxy.ts'
+import { publish, startGraspService } from './grasp-service.ts'
+
+type Service = Awaited<ReturnType<typeof startGraspService>>
+
+/** A place of the network: a service that may be up or down, with its data. */
+export interface Place {
+  readonly data: string
+  readonly proxy: CuttingProxy | undefined
+  domain: string
+  port: number | undefined
+  service: Service | undefined
+}
+
+interface Repository {
+  readonly author: Author
+  readonly d: string
+  announcement: NostrEvent
+  on: readonly number[]
+  readonly thread: NostrEvent[]
+}
+
+export interface NetworkOptions {
+  readonly folder: string
+  readonly relays: number
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** Relays that are announced beside the services and are none. */
+  readonly strangers: readonly string[]
+  readonly deadlineMs: number
+}
+
+/**
+ * Services and repositories, and what each service should hold: the oracle is told what was published, and knows nothing of
+ * how it travels.
+ */
+export class ProactiveNetwork implements AsyncDisposable {
+  readonly places: Place[] = []
+  readonly repositories: Repository[] = []
+  readonly #options: NetworkOptions
+
+  private constructor(options: NetworkOptions) {
+    this.#options = options
+  }
+
+  /** The first place is behind a line that is cut a few times. */
+  static async open(options: NetworkOptions): Promise<ProactiveNetwork> {
+    const network = new ProactiveNetwork(options)
+    try {
+      for (let n = 0; n < options.relays; n++) {
+        const proxy = n === 0 ? await cuttingProxy(3, 6_000) : undefined
+        const domain = proxy === undefined ? '' : `127.0.0.1:${proxy.port}`
+        network.places.push({
+          data: `${options.folder}/${n}`,
+          proxy,
+          domain,
+          port: undefined,
+          service: undefined,
+        })
+        await network.start(n)
+      }
+      return network
+    } catch (error) {
+      await network[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async start(at: number): Promise<void> {
+    const place = this.places[at]!
+    const { data, port, proxy } = place
+    const domain = place.domain === '' ? undefined : place.domain
+    const service = await startGraspService(data, { port, domain })
+    Object.assign(place, { service, port: service.port, domain: service.domain })
+    proxy?.leadTo(service.port)
+  }
+
+  async stop(at: number): Promise<void> {
+    const place = this.places[at]!
+    await place.service?.[Symbol.asyncDispose]()
+    place.service = undefined
+  }
+
+  /** A repository on these services, told to those of them that are up, as its author would. */
+  async announce(on: readonly number[]): Promise<void> {
+    const [author, d] = [newAuthor(), `repository ${this.repositories.length}`]
+    const announcement = this.#announcement(author, d, on, Math.floor(Date.now() / 1_000) - 60)
+    this.repositories.push({ author, d, on, announcement, thread: [] })
+    await this.#tell(on, announcement)
+  }
+
+  /** A newer announcement, on one service more. */
+  async join(which: number, at: number): Promise<void> {
+    const repository = this.repositories[which]!
+    const { author, d, announcement } = repository
+    repository.on = [...new Set([...repository.on, at])]
+    repository.announcement = this.#announcement(author, d, repository.on, announcement.created_at + 1)
+    await this.#tell(repository.on, repository.announcement)
+  }
+
+  /** Somebody's issue, and an answer that names the issue alone, each on any one of the services that are up. */
+  async discuss(which: number): Promise<void> {
+    const { author, d, on, thread } = this.repositories[which]!
+    const address = `30617:${author.pubkey}:${d}`
+    const issue = newAuthor().write({
+      kind: 1_621,
+      tags: [['a', address]],
+      content: `issue ${thread.length}`,
+    })
+    const tags = [
+      ['E', issue.id],
+      ['K', '1621'],
+    ]
+    const comment = author.write({ kind: 1_111, tags, content: `answer ${thread.length}` })
+    thread.push(issue, comment)
+    const at = this.#pick(on.filter((n) => this.places[n]?.service !== undefined))
+    for (const event of [issue, comment]) await this.#tell([at], event)
+  }
+
+  pickRepository(): number {
+    return this.#pick(this.repositories.map((_, n) => n))
+  }
+
+  /** Services, two at least. */
+  pickServices(): readonly number[] {
+    const { relays, random } = this.#options
+    const all = Array.from({ length: relays }, (_, n) => ({ n, order: random() })).sort(
+      (a, b) => a.order - b.order,
+    )
+    return all.slice(0, 2 + Math.floor(random() * Math.min(3, relays - 1))).map(({ n }) => n)
+  }
+
+  /** Sorted ids of what a service should hold. */
+  expected(at: number): string[] {
+    return this.repositories
+      .filter(({ on }) => on.includes(at))
+      .flatMap(({ announcement, thread }) => [announcement.id, ...thread.map(({ id }) => id)])
+      .sort()
+  }
+
+  /** Sorted ids of what it holds. */
+  async held(at: number): Promise<string[]> {
+    const ids: string[] = []
+    for await (const line of this.places[at]!.service!.node.query({}))
+      ids.push((JSON.parse(line) as NostrEvent).id)
+    return ids.sort()
+  }
+
+  /** Resolves once every service holds at least what it should; woken by their stores. */
+  async converged(): Promise<void> {
+    const deadline = AbortSignal.timeout(this.#options.deadlineMs)
+    await Promise.all(this.places.map((_, at) => this.#complete(at, deadline)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const at of this.places.keys()) await this.stop(at)
+    for (const { proxy } of this.places) await proxy?.[Symbol.asyncDispose]()
+  }
+
+  async #complete(at: number, deadline: AbortSignal): Promise<void> {
+    const { events } = this.places[at]!.service!.node
+    const expected = this.expected(at)
+    let accepted = Promise.withResolvers<void>()
+    using _listener = events.onAccepted(() => accepted.resolve())
+    deadline.addEventListener('abort', () => accepted.resolve(), { once: true })
+    for (;;) {
+      accepted = Promise.withResolvers<void>()
+      const known = await events.known(expected)
+      if (known.size === expected.length) return
+      if (deadline.aborted)
+        throw new Error(`service ${at} lacks ${expected.length - known.size} of ${expected.length}`)
+      await accepted.promise
+    }
+  }
+
+  #announcement(author: Author, d: string, on: readonly number[], created_at: number): NostrEvent {
+    const domains = on.map((n) => this.places[n]!.domain)
+    const path = `${npubOf(author.pubkey)}/${encodeURIComponent(d)}.git`
+    const tags = [
+      ['d', d],
+      ['relays', ...domains.map((domain) => `ws://${domain}`), ...this.#options.strangers],
+      ['clone', ...domains.map((domain) => `http://${domain}/${path}`)],
+    ]
+    return author.write({ kind: 30_617, created_at, tags })
+  }
+
+  async #tell(on: readonly number[], event: NostrEvent): Promise<void> {
+    for (const at of on) {
+      const { service } = this.places[at]!
+      if (service !== undefined) await publish(service.url, event)
+    }
+  }
+
+  #pick(numbers: readonly number[]): number {
+    return numbers[Math.floor(this.#options.random() * numbers.length)]!
+  }
+}
