@@ -106,7 +106,7 @@ const sync = z.strictObject({
   leaseSeconds: seconds(
     10,
     3_600,
-    60,
+    300,
     'How long a link stays taken by a process that no longer renews its lease: the time until another takes over.',
   ),
   retryInitialSeconds: seconds(
