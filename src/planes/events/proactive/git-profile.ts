@@ -1,11 +1,11 @@
 import type { NostrEvent } from '../event.ts'
 import type { Filter } from '../filter.ts'
+import { announcementKind } from '../grasp/announcement.ts'
+import { stateKind } from '../grasp/repository-state.ts'
 import { relayOfWebUrl } from './peer-url.ts'
 import type { ChildClaim, Declaration, Profile } from './profile.ts'
 
-/** NIP-34. */
-const announcement = 30_617
-const repositoryState = 30_618
+/** NIP-34, beside the announcement and the state. */
 const patch = 1_617
 const pullRequest = 1_618
 const issue = 1_621
@@ -29,7 +29,7 @@ const byTags = (letters: readonly string[]) => (values: readonly string[]) =>
 export const gitProfile: Profile = {
   name: 'git',
   levels: ['state', 'full'],
-  declaringKinds: [announcement],
+  declaringKinds: [announcementKind],
   childKinds: [patch, pullRequest, issue],
   bounds: {
     peersPerSubject: 20,
@@ -43,14 +43,14 @@ export const gitProfile: Profile = {
       name: 'announcements',
       per: 'peer',
       value: () => '',
-      filters: () => [{ kinds: [announcement, graspList] }],
+      filters: () => [{ kinds: [announcementKind, graspList] }],
     },
     {
       name: 'states',
       per: 'subject',
       value: identifierOf,
       // Without authors: any maintainer may sign a state, and who is one is the policy's business.
-      filters: (values) => [{ kinds: [repositoryState], '#d': values }],
+      filters: (values) => [{ kinds: [stateKind], '#d': values }],
     },
     {
       name: 'repositories',
@@ -67,9 +67,9 @@ export const gitProfile: Profile = {
 
 function declare(event: NostrEvent): Declaration | undefined {
   const d = event.tags.find(([name]) => name === 'd')?.[1]
-  if (event.kind !== announcement || d === undefined) return undefined
+  if (event.kind !== announcementKind || d === undefined) return undefined
   return {
-    subject: `${announcement}:${event.pubkey}:${d}`,
+    subject: `${announcementKind}:${event.pubkey}:${d}`,
     revision: [event.created_at, event.id],
     level: 'full',
     peers: repositoryPeers(event),
