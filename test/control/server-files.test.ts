@@ -69,3 +69,11 @@ test('E-21 a file of version 2 gives servers with their state and cursor', async
   )
   await assert.rejects(sync.importServers('{'), { code: 'config/invalid' })
 })
+
+test('an entry whose id is an object with a toString of its own is refused, and the others are imported', async () => {
+  await using world = await controlWorld()
+  const text =
+    '[{"id":{"toString":""},"url":{"toString":""}},{"id":"b","url":"wss://b.example","enabled":false}]'
+  const { imported, refused } = ok(await world.node.sync.importServers(text, { profile: 'open' }))
+  assert.deepEqual([imported.length, refused.map(({ at, name }) => [at, name])], [1, [[0, '']]])
+})

@@ -129,5 +129,6 @@ function readable({ filter, ...link }: z.infer<typeof linksSchema>[number]): rea
 
 function nameOf(input: unknown): string {
   const { id, url } = (typeof input === 'object' && input !== null ? input : {}) as Record<string, unknown>
-  return String(id ?? url ?? '')
+  // An object of a file may bring a toString that is no function: only what is a name already is turned into text.
+  return String([id, url].find((name) => typeof name === 'string' || typeof name === 'number') ?? '')
 }

@@ -77,7 +77,7 @@ export function normalizeServer(
   const pubkey = readPubkey(reader, profile)
   const value: ServerDefinition = {
     id,
-    url: String(reader.given('url')),
+    url: url === undefined ? '' : (reader.given('url') as string),
     'enabled?': enabled,
     auth_pubkey: pubkey,
     filters: readFilters(reader, profile === 'open' ? [{}] : undefined),
