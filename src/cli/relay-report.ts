@@ -59,6 +59,7 @@ function syncing({ runtime: { phase, backfill_progress_percent: percent } }: Ser
 const phaseWords: Readonly<Record<string, string>> = {
   starting: 'starting',
   connecting: 'connecting',
+  queued: 'waiting for its turn',
   reconciling: 'comparing what both sides have',
   transferring: 'moving events',
   verifying: 'checking that both sides hold the same',

@@ -145,9 +145,10 @@ async function iterate(
  * the signal). A plane that ignores it would otherwise hold its link, and the shutdown, hostage.
  */
 async function abandonable<T>(step: Promise<T>, signal: AbortSignal, clock: Clock, log: Logger): Promise<T> {
-  const settled = new AbortController()
+  let settled: AbortController | undefined
   const { promise: given, reject: giveUp } = Promise.withResolvers<never>()
   const onAbort = () => {
+    settled = new AbortController()
     clock.sleep(graceMs, settled.signal).then(
       () => {
         log.error('a plane did not stop within its grace period', { graceMs })
@@ -162,7 +163,7 @@ async function abandonable<T>(step: Promise<T>, signal: AbortSignal, clock: Cloc
     return await Promise.race([step, given])
   } finally {
     signal.removeEventListener('abort', onAbort)
-    settled.abort()
+    settled?.abort()
   }
 }
 

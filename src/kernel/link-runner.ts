@@ -2,7 +2,7 @@ import { type AnyPlane, type AttemptContext, runAttempt } from './attempt.ts'
 import type { AttemptEnd } from './attempt-record.ts'
 import { observe, unknownHealth } from './health.ts'
 import type { Link } from './link.ts'
-import type { Peer } from './peer.ts'
+import type { Peer, PeerId } from './peer.ts'
 import type { Progress } from './progress.ts'
 import { nextDelay, type RetryPolicy } from './retry.ts'
 import { initialRun, type RunEvent, type RunRecord, step } from './run.ts'
@@ -52,6 +52,10 @@ export class LinkRunner<Tx> {
     this.#options = options
     this.#claimed = claimed
     this.#publish = publish
+  }
+
+  get peer(): PeerId {
+    return this.#claimed.peer.id
   }
 
   get record(): RunRecord {

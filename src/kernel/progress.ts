@@ -1,4 +1,11 @@
-export type Phase = 'connecting' | 'reconciling' | 'transferring' | 'verifying' | 'live'
+export type Phase =
+  | 'connecting'
+  /** The peer is there; others that sync with it go first. */
+  | 'queued'
+  | 'reconciling'
+  | 'transferring'
+  | 'verifying'
+  | 'live'
 
 /** What both sides hold at the end of a finished sync, as far as the peer can tell (promise K10). */
 export interface Proof {

@@ -1,14 +1,18 @@
 import { observe } from './health.ts'
 import type { Link, LinkId } from './link.ts'
 import { LinkRunner, type LinkRunnerOptions, type LinkUpdate } from './link-runner.ts'
-import type { PeerId } from './peer.ts'
+import type { Peer, PeerId } from './peer.ts'
+import type { Phase } from './progress.ts'
 import { initialRun, type RunRecord, step } from './run.ts'
 import { SyncError } from './sync-error.ts'
 
 export interface SchedulerOptions<Tx> extends LinkRunnerOptions<Tx> {
   /** Unique per process: what leases are held under. */
   readonly owner: string
-  /** Attempts coming up to date at the same time; further due links wait. One that is live and waits for news does not count. */
+  /**
+   * Attempts coming up to date at the same time; further due links wait. One that waits for news or for its turn does not
+   * count, and of the links of one peer only one connects at a time: a peer that keeps us waiting delays no other.
+   */
   readonly concurrency: number
   /** How often stored links are looked at for changes made elsewhere. Triggers and due times do not wait for it. */
   readonly pollMs: number
@@ -45,6 +49,9 @@ export class Scheduler<Tx> implements AsyncDisposable {
   readonly #running = new Map<LinkId, Running<Tx>>()
   readonly #listeners = new Set<(update: LinkUpdate) => void>()
   readonly #stop = new AbortController()
+  /** Links that may run by themselves, as last read; what is due is chosen from them without asking the store. */
+  readonly #known = new Map<PeerId, KnownPeer>()
+  #stale: 'all' | Set<PeerId> = 'all'
   #wake: () => void = () => {}
   #loop: Promise<void> | undefined
   #adopted: Promise<void> | undefined
@@ -61,8 +68,10 @@ export class Scheduler<Tx> implements AsyncDisposable {
     })
   }
 
-  /** Looks at the stored links now: one was added or changed. */
-  wake(): void {
+  /** Looks at the stored links now: one was added or changed, of this peer alone where one is named. */
+  wake(peer?: PeerId): void {
+    if (peer === undefined) this.#stale = 'all'
+    else this.#outdated(peer)
     this.#wake()
   }
 
@@ -134,7 +143,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
       return { link, run }
     })
     this.#publish(saved)
-    this.#wake()
+    this.wake(saved.link.peer)
     return saved.run
   }
 
@@ -155,45 +164,95 @@ export class Scheduler<Tx> implements AsyncDisposable {
   }
 
   async #work(): Promise<void> {
-    const { store, clock, pollMs } = this.#options
+    const { clock, pollMs } = this.#options
     await this.#adoptOrphans()
+    let readAllAt = Number.NEGATIVE_INFINITY
     while (!this.#stop.signal.aborted) {
       const nap = new AbortController()
-      this.#wake = () => nap.abort()
-      const links = await store.read((tx) => this.#enabledLinks(tx))
-      let nextDue = clock.now() + pollMs
-      for (const { link, run, notBefore } of links) {
-        const wanted = dueAt(link, run)
-        if (wanted === undefined || this.#running.has(link.id)) continue
-        const due = Math.max(wanted, notBefore)
-        if (due > clock.now()) nextDue = Math.min(nextDue, due)
-        else if (this.#busy() < this.#options.concurrency)
-          await this.#begin(link.id, { trigger: run.state === 'waiting' ? 'retry' : 'due', due: true })
-      }
+      // Nobody sees the reason; without one a DOMException is made for it, which costs more than the rest of a round.
+      this.#wake = () => nap.abort(woken)
+      if (clock.monotonic() - readAllAt >= pollMs) this.#stale = 'all'
+      if (this.#stale === 'all') readAllAt = clock.monotonic()
+      await this.#refresh()
+      const nextDue = Math.min(await this.#beginDue(), clock.now() + pollMs)
       await clock
         .sleep(Math.max(0, nextDue - clock.now()), AbortSignal.any([nap.signal, this.#stop.signal]))
         .catch(() => {})
     }
   }
 
+  /** Whoever is due for longest goes first. @returns when the next link is due; wall ms */
+  async #beginDue(): Promise<number> {
+    const { clock, concurrency } = this.#options
+    const now = clock.now()
+    const waiting: (StoredLink & { readonly due: number })[] = []
+    let nextDue = Number.POSITIVE_INFINITY
+    for (const { links, notBefore } of this.#known.values()) {
+      for (const { link, run } of links) {
+        const wanted = dueAt(link, run)
+        if (wanted === undefined || this.#running.has(link.id)) continue
+        const due = Math.max(wanted, notBefore)
+        if (due > now) nextDue = Math.min(nextDue, due)
+        else waiting.push({ link, run, due })
+      }
+    }
+    for (const { link, run } of waiting.sort((a, b) => a.due - b.due)) {
+      if (this.#busy() >= concurrency) break
+      if (this.#connecting(link.peer)) continue
+      const trigger = run.state === 'waiting' ? 'retry' : 'due'
+      // It is not as it was read: it went, was stopped, or another process has it.
+      if ((await this.#begin(link.id, { trigger, due: true })) === undefined) this.#outdated(link.peer)
+    }
+    return nextDue
+  }
+
   #busy(): number {
     let busy = 0
-    for (const { runner } of this.#running.values()) if (runner.record.progress?.phase !== 'live') busy++
+    for (const { runner } of this.#running.values()) if (!rests(runner.record)) busy++
     return busy
   }
 
-  async #enabledLinks(tx: Tx): Promise<StoredLink[]> {
+  #connecting(peer: PeerId): boolean {
+    return this.#running.values().some(({ runner }) => runner.peer === peer && connects(runner.record))
+  }
+
+  /** What was read of this peer and its links no longer holds. */
+  #outdated(peer: PeerId): void {
+    if (this.#stale !== 'all') this.#stale.add(peer)
+  }
+
+  /** Reads again what is known not to hold any more, and no more than that: every round begins here. */
+  async #refresh(): Promise<void> {
     const { store } = this.#options
-    const held = new Map<PeerId, number>()
-    for (const { id, enabled } of await store.peers.list(tx))
-      if (enabled) held.set(id, (await store.peers.health(tx, id))?.notBefore ?? 0)
+    const stale = this.#stale
+    this.#stale = new Set()
+    await store
+      .read(async (tx) => {
+        if (stale === 'all') {
+          const links = Map.groupBy(await store.links.list(tx), ({ peer }) => peer)
+          this.#known.clear()
+          for (const peer of await store.peers.list(tx)) await this.#know(tx, peer, links.get(peer.id) ?? [])
+          return
+        }
+        for (const id of stale) {
+          const peer = await store.peers.get(tx, id)
+          if (peer === undefined) this.#known.delete(id)
+          else await this.#know(tx, peer, await store.links.list(tx, id))
+        }
+      })
+      .catch((error: unknown) => {
+        this.#stale = 'all'
+        throw error
+      })
+  }
+
+  async #know(tx: Tx, { id, enabled }: Peer, links: readonly Link[]): Promise<void> {
+    const { store } = this.#options
     const stored: StoredLink[] = []
-    for (const link of await store.links.list(tx)) {
-      const notBefore = held.get(link.peer)
-      if (!link.enabled || notBefore === undefined) continue
-      stored.push({ link, run: (await store.links.run(tx, link.id)) ?? initialRun, notBefore })
-    }
-    return stored
+    for (const link of enabled ? links : [])
+      if (link.enabled) stored.push({ link, run: (await store.links.run(tx, link.id)) ?? initialRun })
+    if (stored.length === 0) this.#known.delete(id)
+    else this.#known.set(id, { links: stored, notBefore: (await store.peers.health(tx, id))?.notBefore ?? 0 })
   }
 
   /** A record that says `running` although its lease can be had was left by a process that died. */
@@ -249,21 +308,23 @@ export class Scheduler<Tx> implements AsyncDisposable {
     })
     if (claimed === undefined) return undefined
     const { link, peer, lease } = claimed
+    if (forget) this.#outdated(peer.id)
     if (lease === undefined || this.#running.has(id)) return this.#running.get(id)
-    let live = false
+    let phase: Phase | undefined
     const runner = new LinkRunner<Tx>(this.#options, { link, peer, lease, trigger }, (update) => {
       this.#publish(update)
-      // A live link leaves its place to one that is due.
-      if (!live && update.run.progress?.phase === 'live') {
-        live = true
-        this.#wake()
-      }
+      const before = phase
+      phase = update.run.progress?.phase
+      // A peer that was left alone and is reached again is left alone no longer.
+      if (phase === 'live' && phase !== before && this.#known.get(peer.id)?.notBefore) this.#outdated(peer.id)
+      // What it leaves, its place or the line to its peer, is there for one that is due.
+      if (phase !== before && (before === 'connecting' || rests(update.run))) this.#wake()
     })
     if (word !== undefined) runner.triggers.add(word)
     const finished = runner.run().finally(async () => {
       await store.transaction((tx) => store.jobs.release(tx, lease)).catch(() => {})
       this.#running.delete(id)
-      this.#wake()
+      this.wake(peer.id)
     })
     const running: Running<Tx> = { runner, finished }
     this.#running.set(id, running)
@@ -287,9 +348,15 @@ export class Scheduler<Tx> implements AsyncDisposable {
 interface StoredLink {
   readonly link: Link
   readonly run: RunRecord
+}
+
+interface KnownPeer {
+  readonly links: readonly StoredLink[]
   /** Before it the peer is left alone; wall ms. */
   readonly notBefore: number
 }
+
+const woken = 'woken'
 
 interface BeginOptions {
   /** Nobody asked for it by name: it begins only while it is still enabled. */
@@ -301,6 +368,14 @@ interface BeginOptions {
   readonly word?: string | undefined
   /** Failures so far no longer count. */
   readonly forget?: boolean
+}
+
+function rests({ progress }: RunRecord): boolean {
+  return progress?.phase === 'live' || progress?.phase === 'queued'
+}
+
+function connects({ progress }: RunRecord): boolean {
+  return progress === undefined || progress.phase === 'connecting'
 }
 
 /** A live or repeating link that never ran is due at once; one that is neither only runs when asked. */

@@ -1,5 +1,8 @@
 import type { Clock } from './clock.ts'
 
+/** A reason of its own: without one a DOMException with its stack is made for every wait. */
+const disposed = new Error('the watchdog was disposed of')
+
 /**
  * Calls `onIdle` once nobody called `alive()` for `idleMs`. Without it a half-open connection blocks a link for ever
  * while everything looks healthy.
@@ -30,7 +33,7 @@ export class Watchdog implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#stop.abort()
+    this.#stop.abort(disposed)
   }
 
   async #watch(onIdle: () => void): Promise<void> {

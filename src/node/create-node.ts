@@ -97,6 +97,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
     limits,
     readDocument,
     migrations: [],
+    concurrency: config.sync.concurrency,
     relayConfig,
     onDifference: (link, difference) => differences.tell(link, difference),
     openPolicies: (peer) => openPeerPolicies(peer, peerPolicies),

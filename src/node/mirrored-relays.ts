@@ -38,8 +38,8 @@ export interface MirroredRelaysOptions<Tx> {
   readonly privateAddresses: boolean
   /** Ends the attempt of a link that is about to go. */
   readonly cancel: (link: Link) => Promise<void>
-  /** Links changed. */
-  readonly wake: () => void
+  /** Links of this peer changed. */
+  readonly wake: (peer: PeerId) => void
 }
 
 /** Relays of strangers are asked less often than those an operator named (specs proactive §7.2). */
@@ -107,7 +107,7 @@ export class MirroredRelays<Tx> implements MirrorDirectory {
       return this.#spendBudget(tx, peer, profile)
     })
     for (const link of shifted) await cancel(link)
-    wake()
+    wake(mirroredId(url))
   }
 
   async remove(profile: string, url: string): Promise<void> {

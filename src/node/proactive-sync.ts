@@ -40,7 +40,7 @@ export class ProactiveSync implements AsyncDisposable {
       store,
       privateAddresses: config.privateAddresses,
       cancel: ({ id }) => scheduler.cancel(id),
-      wake: () => scheduler.wake(),
+      wake: (peer) => scheduler.wake(peer),
     })
     const canonical = (text: string) => {
       const url = peerUrl(text, config.privateAddresses)

@@ -243,6 +243,33 @@ test('a relay that ends every session at once is not asked for ever', async () =
   else assert.match(`${run.reason}`, /closed: too many sessions/)
 })
 
+test('K8 a relay with no room for another session is asked again later, and for no smaller a window', async () => {
+  let refusals = 0
+  const full: Personality = {
+    connect: () => ({
+      answer: ([verb, id]) =>
+        verb === 'NEG-OPEN' && ++refusals <= 3
+          ? [['NEG-ERR', id, 'blocked: too many negentropy sessions on this connection']]
+          : undefined,
+    }),
+  }
+  await using peer = await ScriptPeer.listen({ events: notes(20), is: [full, negStrfry()] })
+  await using world = await syncWorld()
+  let ended = false
+  const running = synced(world, peer).finally(() => {
+    ended = true
+  })
+  while (!ended) {
+    await peer.quiet()
+    await world.clock.advance(1_000)
+  }
+  await running
+  assert.deepEqual(await world.held(), peer.set.ids())
+  const windows = peer.sent('NEG-OPEN').map((frame) => filterOf(frame))
+  const [, refused, again] = windows.slice(0, 3)
+  assert.deepEqual([again?.since, again?.until], [refused?.since, refused?.until])
+})
+
 test('a slow relay is waited for, frame by frame', async () => {
   await using world = await syncWorld()
   await using peer = await ScriptPeer.listen({

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { notes, start } from '../helpers/notes.ts'
 import { authFirst } from '../helpers/script-peer/auth.ts'
 import type { Personality } from '../helpers/script-peer/behaviour.ts'
+import { negStrfry } from '../helpers/script-peer/negentropy.ts'
 import { ScriptPeer } from '../helpers/script-peer/script-peer.ts'
 import { syncWorld } from '../helpers/sync-world.ts'
 import { newAuthor } from '../peers/author.ts'
@@ -45,4 +46,24 @@ test('E-51 P-49 P-50 a link that is refused what it asks for leaves the others o
   await stored
   assert.equal(peer.connections, 1)
   await allowed?.stop()
+})
+
+test('K8 a link that is stopped while it compares closes its session, for the connection stays with the others', async () => {
+  const silent: Personality = {
+    connect: () => ({
+      answer: ([verb, , filter]) =>
+        verb === 'NEG-OPEN' && JSON.stringify(filter).includes('[7]') ? [] : undefined,
+    }),
+  }
+  await using peer = await ScriptPeer.listen({ events: notes(10), is: [silent, negStrfry()] })
+  await using world = await syncWorld()
+  const [other, stopped] = choices.map((choice) => world.stay(peer.url, choice))
+  await other?.live
+  const opened = () => peer.sent('NEG-OPEN').find((frame) => JSON.stringify(frame).includes('[7]'))
+  await peer.until(() => opened() !== undefined)
+  await stopped?.stop()
+  const [, session] = opened()!
+  await peer.until(() => peer.sent('NEG-CLOSE').some(([, id]) => id === session))
+  assert.equal(peer.open, 1)
+  await other?.stop()
 })

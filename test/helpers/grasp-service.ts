@@ -15,12 +15,22 @@ export interface GraspServiceOptions {
   readonly domain?: string | undefined
   /** Where it keeps git data. */
   readonly gitDir?: string
+  readonly limits?: Readonly<Record<string, number>>
+  /** Default: little, so that nothing waits. */
+  readonly batchWindowMs?: number
 }
 
 /** A GRASP service under its own address, on a network of its own. */
 export async function startGraspService(
   data: string,
-  { bootstrapRelays = [], port: asked, domain: announced, gitDir }: GraspServiceOptions = {},
+  {
+    bootstrapRelays = [],
+    port: asked,
+    domain: announced,
+    gitDir,
+    limits = {},
+    batchWindowMs = 50,
+  }: GraspServiceOptions = {},
 ) {
   const port = asked ?? (await freePort())
   const domain = announced ?? `127.0.0.1:${port}`
@@ -29,10 +39,10 @@ export async function startGraspService(
     ...config.proactive,
     domain,
     privateAddresses: true,
-    batchWindowMs: 50,
+    batchWindowMs,
     bootstrapRelays,
   }
-  const node = await openNode({ ...config, proactive, gitDir }, { log: silentLogger })
+  const node = await openNode({ ...config, proactive, gitDir, limits }, { log: silentLogger })
   const url = await node.listen()
   node.start()
   return { node, url, domain, port, [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() }
@@ -51,6 +61,10 @@ async function freePort(): Promise<number> {
 
 export async function publish(url: string, event: NostrEvent): Promise<void> {
   using client = await TestClient.connect(url)
+  await publishBy(client, event)
+}
+
+export async function publishBy(client: TestClient, event: NostrEvent): Promise<void> {
   const [verb, , accepted, reason] = await client.ask(['EVENT', event])
   assert.deepEqual([verb, accepted], ['OK', true], String(reason))
 }

@@ -1,8 +1,12 @@
 import type { NostrEvent } from '../../src/planes/events/event.ts'
 import { npubOf } from '../../src/planes/events/grasp/announcement.ts'
 import { type Author, newAuthor } from '../peers/author.ts'
+import { TestClient } from '../peers/test-client.ts'
 import { type CuttingProxy, cuttingProxy } from './cutting-proxy.ts'
-import { publish, startGraspService } from './grasp-service.ts'
+import { publishBy, startGraspService } from './grasp-service.ts'
+
+/** All services and all authors come from one address here; nowhere else do they. */
+const oneAddress = { maxConnectionsPerAddress: 1_000, requestsPerAddress: 100_000, eventsPerAddress: 100_000 }
 
 type Service = Awaited<ReturnType<typeof startGraspService>>
 
@@ -13,6 +17,8 @@ export interface Place {
   domain: string
   port: number | undefined
   service: Service | undefined
+  /** Where authors publish to it. */
+  client: TestClient | undefined
 }
 
 interface Repository {
@@ -59,6 +65,7 @@ export class ProactiveNetwork implements AsyncDisposable {
           domain,
           port: undefined,
           service: undefined,
+          client: undefined,
         })
         await network.start(n)
       }
@@ -73,15 +80,18 @@ export class ProactiveNetwork implements AsyncDisposable {
     const place = this.places[at]!
     const { data, port, proxy } = place
     const domain = place.domain === '' ? undefined : place.domain
-    const service = await startGraspService(data, { port, domain })
-    Object.assign(place, { service, port: service.port, domain: service.domain })
+    const service = await startGraspService(data, { port, domain, limits: oneAddress, batchWindowMs: 2_000 })
+    const client = await TestClient.connect(service.url)
+    Object.assign(place, { service, client, port: service.port, domain: service.domain })
     proxy?.leadTo(service.port)
   }
 
   async stop(at: number): Promise<void> {
     const place = this.places[at]!
+    place.client?.[Symbol.dispose]()
     await place.service?.[Symbol.asyncDispose]()
     place.service = undefined
+    place.client = undefined
   }
 
   /** A repository on these services, told to those of them that are up, as its author would. */
@@ -188,10 +198,8 @@ export class ProactiveNetwork implements AsyncDisposable {
   }
 
   async #tell(on: readonly number[], event: NostrEvent): Promise<void> {
-    for (const at of on) {
-      const { service } = this.places[at]!
-      if (service !== undefined) await publish(service.url, event)
-    }
+    const clients = on.flatMap((at) => this.places[at]!.client ?? [])
+    await Promise.all(clients.map((client) => publishBy(client, event)))
   }
 
   #pick(numbers: readonly number[]): number {

@@ -115,6 +115,7 @@ export async function syncWorld(options: WorldOptions = {}): Promise<SyncWorld> 
     limits,
     readDocument,
     migrations: [],
+    concurrency: 10,
   })
   const scheduler = opening.use(
     new Scheduler<SqliteTx>({

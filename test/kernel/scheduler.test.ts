@@ -226,6 +226,43 @@ test('two callers share one attempt', async () => {
   assert.equal(attempts, 1)
 })
 
+/** Links of peers of their own: `<peer>-<n>` each, live. */
+async function addLinks(w: Awaited<ReturnType<typeof world>>, peer: string, count: number) {
+  await w.store.transaction(async (tx) => {
+    const [known] = await w.store.peers.list(tx)
+    await w.store.peers.put(tx, { ...known!, id: peerId(peer), name: peer })
+    for (let n = 0; n < count; n++) {
+      const own = { id: linkId(`${peer}-${n}`), peer: peerId(peer), scopeKey: `${n}`, live: true }
+      await w.store.links.put(tx, { ...w.link, ...own })
+    }
+  })
+}
+
+for (const [where, keeps] of [
+  ['connects', undefined],
+  ['waits for its turn', { phase: 'queued', done: 0 }],
+] as const)
+  test(`K9 P-50 a peer whose links hang while the first of them ${where} delays no other peer`, async () => {
+    const reached = Promise.withResolvers<void>()
+    const hanging = new Set<string>()
+    await using w = await world(async function* (session) {
+      if (session.peer.name === 'well') {
+        yield transferring(0)
+        reached.resolve()
+        return { kind: 'caught-up' }
+      }
+      hanging.add(session.link.id)
+      if (keeps !== undefined) yield keeps
+      return await never(session.signal)
+    })
+    await addLinks(w, 'hangs', 8)
+    await addLinks(w, 'well', 1)
+    await using scheduler = w.scheduler('me', 2)
+    scheduler.start()
+    await reached.promise
+    if (keeps === undefined) assert.equal(hanging.size, 1, 'the others have no line to go by')
+  })
+
 test('K11 P-59 stopping ends a live attempt, closes its channel and keeps what was committed', async () => {
   const closed = Promise.withResolvers<void>()
   const live = Promise.withResolvers<void>()

@@ -150,6 +150,7 @@ const phases = [
   'backing_off',
   'faulted',
   'live',
+  'queued',
   'connecting',
   'verifying',
   'transferring',

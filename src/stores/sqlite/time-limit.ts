@@ -1,5 +1,8 @@
 import type { Clock } from '../../kernel/clock.ts'
 
+/** A reason of its own: without one a DOMException with its stack is made for every piece of work. */
+const done = new Error('the work is done')
+
 /** Waits for `work`, but no longer than `ms`: then `onTimeout` says what to throw, and the work is on its own. */
 export async function withinTime<T>(
   work: Promise<T>,
@@ -14,6 +17,6 @@ export async function withinTime<T>(
   try {
     return await Promise.race([work, expired])
   } finally {
-    settled.abort()
+    settled.abort(done)
   }
 }

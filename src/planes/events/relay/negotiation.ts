@@ -73,7 +73,7 @@ export class Negotiation {
       if (forget === undefined) {
         release()
         await reconciler[Symbol.asyncDispose]()
-        return send(negErr(id, 'blocked: too many negentropy sessions hold too many records'))
+        return send(negErr(id, 'blocked: too many records are being compared; ask for fewer'))
       }
       this.#sessions.add(id, reconciler, () => {
         forget()

@@ -90,6 +90,8 @@ export class Attempt<Tx> {
     this.#state = state
     state.mark('connected')
     if (connection.info.unknown !== undefined) state.notes.relayInfo = connection.info.unknown
+    state.phase = 'queued'
+    yield state.progress()
     const plan = this.#firstPlan(state, planOf(words))
     if (plan.dry) return yield* this.#dry(state)
     return yield* this.#sync(state, plan, hold.turns)

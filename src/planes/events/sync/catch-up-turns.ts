@@ -1,10 +1,15 @@
-/** Lets so many links of one relay catch up at once; the others wait in order of arrival. */
+/**
+ * Lets so many links catch up at once; the others wait in order of arrival. Those of one relay wait for each other before they
+ * wait, as one, for those of other relays (`all`): so a relay with many links gets no more of the whole than any other.
+ */
 export class CatchUpTurns {
   #free: number
+  readonly #all: CatchUpTurns | undefined
   readonly #waiting: (() => void)[] = []
 
-  constructor(atOnce: number) {
+  constructor(atOnce: number, all?: CatchUpTurns) {
     this.#free = atOnce
+    this.#all = all
   }
 
   /** Dispose the answer when caught up. @throws the signal's reason */
@@ -12,16 +17,14 @@ export class CatchUpTurns {
     signal.throwIfAborted()
     if (this.#free > 0) this.#free -= 1
     else await this.#wait(signal)
-    let held = true
-    return {
-      [Symbol.dispose]: () => {
-        if (!held) return
-        held = false
-        const next = this.#waiting.shift()
-        if (next === undefined) this.#free += 1
-        else next()
-      },
-    }
+    using own = new DisposableStack()
+    own.defer(() => {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free += 1
+      else next()
+    })
+    if (this.#all !== undefined) own.use(await this.#all.take(signal))
+    return own.move()
   }
 
   #wait(signal: AbortSignal): Promise<void> {

@@ -11,7 +11,7 @@ import { SyncPageUnsupported, walkSyncPages } from './sync-page-walk.ts'
 import { Tally } from './tally.ts'
 import { Upload } from './upload.ts'
 import type { UploadTail } from './upload-tail.ts'
-import { WindowQueue } from './window-queue.ts'
+import { type WindowCost, WindowQueue } from './window-queue.ts'
 
 /** Sessions in a row that end early without having revealed anything. */
 const maxFruitless = 3
@@ -134,9 +134,9 @@ export class CatchUp<Tx> {
 
   async #compare(window: Interval, queue: WindowQueue, uploads: boolean): Promise<void> {
     const { session, settings, pulls } = this.#state
-    await probe(this.#state)
     this.#state.phase = 'reconciling'
     this.#state.pulse.notify()
+    await probe(this.#state)
     const began = session.clock.monotonic()
     const tally = new Tally()
     let found = 0
@@ -153,8 +153,9 @@ export class CatchUp<Tx> {
       this.#state.pulse.notify()
     }
     const took = session.clock.monotonic() - began
-    const cheap = took < settings.negentropyTimeoutMs * cheapShare && found < cheapIds
-    await this.#ended(step.value, window, queue, tally, cheap)
+    const quick = took < settings.negentropyTimeoutMs * cheapShare && found < cheapIds
+    const cost = !quick ? 'dear' : found === 0 ? 'same' : 'cheap'
+    await this.#ended(step.value, window, queue, tally, cost)
   }
 
   async #ended(
@@ -162,13 +163,14 @@ export class CatchUp<Tx> {
     window: Interval,
     queue: WindowQueue,
     tally: Tally,
-    cheap: boolean,
+    cost: WindowCost,
   ): Promise<void> {
     if (end.kind !== 'silent') this.#silent = 0
     switch (end.kind) {
       case 'done':
         this.#fruitless = 0
-        queue.succeeded(cheap)
+        this.#state.pace.ease()
+        queue.succeeded(cost)
         return this.#coverWhenSettled(window, tally)
       case 'frame':
         return queue.again(window)
@@ -177,6 +179,9 @@ export class CatchUp<Tx> {
         return this.#smaller(window, queue, end.reason)
       case 'too-big':
         return this.#smaller(window, queue, end.reason)
+      case 'busy':
+        if (!(await this.#state.pace.pause())) throw this.#busy(end.reason)
+        return queue.again(window)
       case 'interrupted':
         this.#fruitless = end.learned ? 0 : this.#fruitless + 1
         if (this.#fruitless >= maxFruitless) throw this.#busy(end.reason)

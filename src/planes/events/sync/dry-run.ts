@@ -45,9 +45,9 @@ export async function dryRun<Tx>(
       const end = step.value
       if (end.kind === 'done') {
         refusals = 0
+        queue.succeeded(seen.need.size + seen.have.size === 0 ? 'same' : 'cheap')
         seen.need.clear()
         seen.have.clear()
-        queue.succeeded(true)
       } else if (end.kind === 'too-big' && queue.refused(window)) continue
       else if (++refusals < maxRefusals) queue.again(window)
       else throw new NegentropyUnsupported(end.reason)

@@ -26,6 +26,8 @@ export interface EventsPlaneOptions<Tx> {
   /** Reads what a relay says about itself (NIP-11). */
   readonly readDocument: ReadDocument
   readonly migrations: readonly Migration<Tx>[]
+  /** Links that catch up at once, of all relays; the others wait for their turn. */
+  readonly concurrency: number
   /** What the node sets for all relays; default: nothing. */
   readonly relayConfig?: RelayConfig | undefined
   /** The plugins of a relay; disposed of when its attempt ends. Default: none. */
@@ -44,10 +46,10 @@ export interface PlaneParts<Tx> extends EventsPlaneOptions<Tx> {
 
 /** Signed Nostr events, kept in step with one relay per link. */
 export function createEventsPlane<Tx>(options: EventsPlaneOptions<Tx>): EventsPlane<Tx> {
-  const { signer, readDocument } = options
+  const { signer, readDocument, concurrency } = options
   const parts: PlaneParts<Tx> = {
     ...options,
-    pool: new RelayPool({ signer, readDocument }),
+    pool: new RelayPool({ signer, readDocument, concurrency }),
     memory: new PeerMemory(),
   }
   return {

@@ -32,6 +32,8 @@ export type WindowEnd =
   | { readonly kind: 'done' }
   /** The relay refuses the window for its size, or does not get it done in time. */
   | { readonly kind: 'too-big'; readonly reason: string }
+  /** The relay has no room for a session now, whatever the window. */
+  | { readonly kind: 'busy'; readonly reason: string }
   /** The relay let the session go while what it had revealed was being moved: done with that, it is opened anew. */
   | { readonly kind: 'interrupted'; readonly reason: string; readonly learned: boolean }
   /** No answer in time. */
@@ -66,7 +68,6 @@ async function probed<Tx>(state: AttemptState<Tx>, filter: Filter, hex: string):
   const id = client.nextId()
   try {
     const reply = await client.negOpen(id, filter, hex, probeWaitMs)
-    await client.negClose(id)
     state.learn({ negentropyDrops: 0 })
     return reply
   } catch (error) {
@@ -75,6 +76,8 @@ async function probed<Tx>(state: AttemptState<Tx>, filter: Filter, hex: string):
       await state.advance((checkpoint) => checkpoint).catch(() => {})
     }
     throw error
+  } finally {
+    await client.negClose(id)
   }
 }
 
@@ -128,6 +131,9 @@ export async function* reconcileWindow<Tx>(
   }
 }
 
+/** Of the relay's words, those about how many sessions there are and not about what this one compares. */
+const noRoom = /too many (\w+ ){0,2}(sessions|requests|subscriptions)/i
+
 /** What anything but a message means for the window. Throws what ends the comparison as a whole. */
 function refused<Tx>(
   state: AttemptState<Tx>,
@@ -145,6 +151,7 @@ function refused<Tx>(
   const prefix = reasonPrefix(reason)
   if (reply.max === undefined && /payload|frame size|message too/i.test(reason) && lowerFrame(state))
     return { kind: 'frame', reason }
+  if (reply.max === undefined && prefix !== 'closed' && noRoom.test(reason)) return { kind: 'busy', reason }
   if (reply.max !== undefined || (prefix === 'blocked' && /too (big|many|large)/i.test(reason)))
     return { kind: 'too-big', reason }
   if (prefix === 'closed') return { kind: 'interrupted', reason, learned }

@@ -55,6 +55,9 @@ export interface PeerSettings {
 
 export type Strategy = 'negentropy' | 'sync_page' | 'req'
 
+/** What a profile asks a relay about, by ids, addresses and authors, is little for all of time: one window of seconds. */
+const allOfTime = Number.MAX_SAFE_INTEGER
+
 /** The settings of a relay of which nothing was said. */
 export function peerSettings(peer: Pick<Peer, 'metadata'>, node: RelayConfig = {}): PeerSettings {
   const definition = definitionOf(peer)
@@ -81,7 +84,8 @@ export function peerSettings(peer: Pick<Peer, 'metadata'>, node: RelayConfig = {
     fetchTimeoutMs: seconds('fetch_timeout_seconds'),
     maxFilterLimit: number('max_filter_limit'),
     negentropyFrameSize: number('negentropy_frame_size'),
-    negentropyChunkSeconds: number('negentropy_chunk_hours') * 3_600,
+    negentropyChunkSeconds:
+      'mirrored' in peer.metadata ? allOfTime : number('negentropy_chunk_hours') * 3_600,
     negentropyTimeoutMs: seconds('negentropy_timeout_seconds'),
     negentropyMinWindowSeconds: number('negentropy_min_window_seconds'),
     checkpointInterval: number('checkpoint_interval'),

@@ -197,8 +197,11 @@ export class RelayClient implements AsyncDisposable {
     return this.#negotiate(id, ['NEG-MSG', id, hex], waitMs)
   }
 
+  /** Also of an attempt that was stopped: its connection may stay, and a relay keeps only so many sessions open for one. */
   async negClose(id: string): Promise<void> {
-    await this.#send(['NEG-CLOSE', id]).catch(() => {})
+    const text = JSON.stringify(['NEG-CLOSE', id])
+    this.traffic.bytesOut += text.length
+    await this.#connection.send(text).catch(() => {})
   }
 
   /** One page of SYNC-PAGE; `waitMs` without an answer means that the relay does not know it. */

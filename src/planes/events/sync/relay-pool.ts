@@ -15,6 +15,8 @@ export interface RelayPoolOptions {
   readonly signer: Signer
   /** Reads what a relay says about itself (NIP-11). */
   readonly readDocument: ReadDocument
+  /** Links that catch up at once, of all relays. */
+  readonly concurrency: number
 }
 
 /** What the pool needs of the attempt that asks first. */
@@ -58,9 +60,11 @@ export class RelayPool {
   readonly #entries = new Map<string, Entry>()
   readonly #infos = new Map<string, { readonly at: number; readonly info: RelayInfo }>()
   readonly #cooldowns = new Map<string, Cooldown>()
+  readonly #turns: CatchUpTurns
 
   constructor(options: RelayPoolOptions) {
     this.#options = options
+    this.#turns = new CatchUpTurns(options.concurrency)
   }
 
   /** Is a connection for it open already, or being opened? */
@@ -92,7 +96,7 @@ export class RelayPool {
     const abort = new AbortController()
     const entry: Entry = {
       connected: this.#connect(request, abort.signal),
-      turns: new CatchUpTurns(request.settings.concurrency),
+      turns: new CatchUpTurns(request.settings.concurrency, this.#turns),
       abort,
       connection: undefined,
       holds: 0,

@@ -9,7 +9,7 @@ test('windows go from the newest second to the oldest, and grow after three that
   const taken: Interval[] = []
   for (let window = queue.next(); window !== undefined; window = queue.next()) {
     taken.push(window)
-    queue.succeeded(true)
+    queue.succeeded('cheap')
   }
   assert.deepEqual(taken.slice(0, 4), [
     [990, 999],
@@ -18,6 +18,18 @@ test('windows go from the newest second to the oldest, and grow after three that
     [950, 969],
   ])
   assert.equal(taken.at(-1)?.[0], 0)
+})
+
+test('windows in which nothing differs grow at once, so that all of time is a handful of them', () => {
+  const week = 7 * 86_400
+  const queue = new WindowQueue([[0, 1_800_000_000]], { first: week, least: 60 })
+  const sizes: number[] = []
+  for (let window = queue.next(); window !== undefined; window = queue.next()) {
+    sizes.push(window[1] - window[0] + 1)
+    queue.succeeded('same')
+  }
+  assert.deepEqual(sizes.slice(0, 3), [week, 8 * week, 64 * week])
+  assert.equal(sizes.length, 5)
 })
 
 test('E-120 a window that is refused comes again in halves, and not below the least size', () => {
@@ -50,7 +62,7 @@ test('what another way of looking takes over is one range again', () => {
 
 test('whatever is refused or cheap, every second is looked at exactly once', () => {
   fc.assert(
-    fc.property(fc.array(fc.constantFrom('cheap', 'dear', 'refused'), { minLength: 1 }), (course) => {
+    fc.property(fc.array(fc.constantFrom('same', 'cheap', 'dear', 'refused'), { minLength: 1 }), (course) => {
       const queue = new WindowQueue(
         [
           [200, 299],
@@ -64,7 +76,7 @@ test('whatever is refused or cheap, every second is looked at exactly once', () 
         const what = course[step++ % course.length]
         if (what === 'refused' && step < 200 && queue.refused(window)) continue
         for (let second = window[0]; second <= window[1]; second++) seen.push(second)
-        queue.succeeded(what === 'cheap')
+        queue.succeeded(what === 'refused' ? 'dear' : what!)
       }
       const wanted = [
         ...Array.from({ length: 100 }, (_, i) => 299 - i),

@@ -7,12 +7,17 @@ export interface WindowSizes {
   readonly least: number
 }
 
+/** What a window cost: nothing differed and the answer came quickly; little differed; neither. */
+export type WindowCost = 'same' | 'cheap' | 'dear'
+
 /** So many cheap windows in a row make the next ones twice as large. */
 const streak = 3
+/** A link of one thread has a handful of events in all of time: looking at it week by week would be its whole cost. */
+const growth = 8
 
 /**
  * Cuts what is to be compared into windows, newest first (spec events §5.17): a window refused for its size is halved, and
- * windows grow while they turn out cheap, so that empty years cost a handful of messages.
+ * windows grow while they turn out cheap, so that years in which nothing differs cost a handful of messages.
  */
 export class WindowQueue {
   readonly #ranges: Interval[]
@@ -54,12 +59,12 @@ export class WindowQueue {
     this.#ranges.push([older?.[1] === from - 1 ? older[0] : from, to])
   }
 
-  succeeded(cheap: boolean): void {
-    this.#cheap = cheap ? this.#cheap + 1 : 0
-    if (this.#cheap < streak) return
-    this.#cheap = 0
+  succeeded(cost: WindowCost): void {
+    this.#cheap = cost === 'cheap' ? this.#cheap + 1 : 0
+    const factor = cost === 'same' ? growth : this.#cheap < streak ? 1 : 2
+    if (factor > 1) this.#cheap = 0
     // Beyond all of time there is nothing to grow into.
-    this.#size = Math.min(this.#size * 2, Number.MAX_SAFE_INTEGER)
+    this.#size = Math.min(this.#size * factor, Number.MAX_SAFE_INTEGER)
   }
 
   /** The peer refuses a window of this size. False when it cannot be any smaller: the window is no longer in the queue. */
