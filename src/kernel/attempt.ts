@@ -110,13 +110,13 @@ async function openSession<Tx>(
     },
     dial: (protocol, options) => dialFirst(peer, transports, { protocol, ...options }),
     read: (work) => store.read(work),
-    commit: async (write) => {
+    commit: async (write, options) => {
       signal.throwIfAborted()
       await store.transaction(async (tx) => {
         await store.jobs.assertOwned(tx, lease)
         const { checkpoint } = await write(tx)
         await store.links.saveCheckpoint(tx, link.id, checkpoint)
-      })
+      }, options)
       watchdog.alive()
     },
   }
@@ -221,7 +221,8 @@ async function keepLease<Tx>(
     } catch {
       return
     }
-    if (!(await store.transaction((tx) => store.jobs.renew(tx, lease, leaseMs)))) {
+    const renewed = await store.transaction((tx) => store.jobs.renew(tx, lease, leaseMs), { durable: false })
+    if (!renewed) {
       throw new SyncError('lease/lost', `link ${lease.link} was taken over by another worker`)
     }
   }

@@ -102,12 +102,15 @@ export class LinkRunner<Tx> {
     const { store, clock } = this.#options
     const { link } = this.#claimed
     const at = clock.now()
-    const attempt = await store.transaction(async (tx) => {
-      this.#record = step((await store.links.run(tx, link.id)) ?? initialRun, { kind: 'start', at })
-      if (this.#record.state !== 'running') return undefined
-      await store.links.saveRun(tx, link.id, this.#record)
-      return store.links.beginAttempt(tx, { link: link.id, trigger, startedAt: at })
-    })
+    const attempt = await store.transaction(
+      async (tx) => {
+        this.#record = step((await store.links.run(tx, link.id)) ?? initialRun, { kind: 'start', at })
+        if (this.#record.state !== 'running') return undefined
+        await store.links.saveRun(tx, link.id, this.#record)
+        return store.links.beginAttempt(tx, { link: link.id, trigger, startedAt: at })
+      },
+      { durable: false },
+    )
     this.#publish({ link, run: this.#record })
     return attempt
   }
@@ -226,22 +229,28 @@ export class LinkRunner<Tx> {
   async #health(event: Parameters<typeof observe>[1]): Promise<void> {
     const { store } = this.#options
     const { peer } = this.#claimed
-    await store.transaction(async (tx) => {
-      // The peer may have been removed while its attempt was ending.
-      if ((await store.peers.get(tx, peer.id)) === undefined) return
-      const health = (await store.peers.health(tx, peer.id)) ?? unknownHealth
-      await store.peers.saveHealth(tx, peer.id, observe(health, event))
-    })
+    await store.transaction(
+      async (tx) => {
+        // The peer may have been removed while its attempt was ending.
+        if ((await store.peers.get(tx, peer.id)) === undefined) return
+        const health = (await store.peers.health(tx, peer.id)) ?? unknownHealth
+        await store.peers.saveHealth(tx, peer.id, observe(health, event))
+      },
+      { durable: false },
+    )
   }
 
   /** For other processes to read, and for the counters to survive a death; the truth is in memory until the attempt ends. */
   async #saveProgress(record: RunRecord): Promise<void> {
     const { store } = this.#options
     const { link } = this.#claimed
-    await store.transaction(async (tx) => {
-      const saved = await store.links.run(tx, link.id)
-      if (saved?.state === 'running') await store.links.saveRun(tx, link.id, record)
-    })
+    await store.transaction(
+      async (tx) => {
+        const saved = await store.links.run(tx, link.id)
+        if (saved?.state === 'running') await store.links.saveRun(tx, link.id, record)
+      },
+      { durable: false },
+    )
   }
 
   /** Reports about a run must not end it: what fails here is logged, and the next report tries again. */

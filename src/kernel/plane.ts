@@ -5,13 +5,15 @@ import type { Logger } from './logger.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import type { Outcome, Progress } from './progress.ts'
-import type { Migration } from './store.ts'
+import type { Migration, TransactionOptions } from './store.ts'
 import type { Triggers } from './triggers.ts'
 
 /** Turns untrusted input into a value or throws an error that names the field. */
 export interface Schema<T> {
   parse(input: unknown): T
 }
+
+export type CommitOptions = Pick<TransactionOptions, 'durable'>
 
 /** What a commit moves besides its data. */
 export interface Commit<Checkpoint> {
@@ -49,9 +51,9 @@ export interface Session<Scope, Checkpoint, Tx> {
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /**
    * Runs `write` and saves the checkpoint it returns in one transaction, after checking that this attempt still
-   * owns the link. Nothing else moves a checkpoint, so it can never run ahead of its data.
+   * owns the link. Nothing else moves a checkpoint, so it can never run ahead of its data. `durable`: see `Store`.
    */
-  commit(write: (tx: Tx) => Promise<Commit<Checkpoint>>): Promise<void>
+  commit(write: (tx: Tx) => Promise<Commit<Checkpoint>>, options?: CommitOptions): Promise<void>
 }
 
 /** One kind of data. A plane knows nothing of schedules, retries, leases or other planes. */

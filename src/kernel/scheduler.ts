@@ -292,20 +292,23 @@ export class Scheduler<Tx> implements AsyncDisposable {
   async #begin(id: LinkId, options: BeginOptions): Promise<Running<Tx> | undefined> {
     const { store, owner, leaseMs } = this.#options
     const { trigger, word, forget } = options
-    const claimed = await store.transaction(async (tx) => {
-      const link = await store.links.get(tx, id)
-      const peer = link && (await store.peers.get(tx, link.peer))
-      if (link === undefined || peer === undefined) {
-        if (options.due) return undefined
-        throw unknown(id)
-      }
-      // It was due when the links were read; since then somebody may have stopped it.
-      if (options.due && (!link.enabled || !peer.enabled)) return undefined
-      const lease = await store.jobs.claim(tx, id, owner, leaseMs)
-      const run = await store.links.run(tx, id)
-      if (lease !== undefined && forget) await this.#forgive(tx, peer.id, id, run)
-      return { link: { ...link, live: options.live ?? link.live }, peer, lease }
-    })
+    const claimed = await store.transaction(
+      async (tx) => {
+        const link = await store.links.get(tx, id)
+        const peer = link && (await store.peers.get(tx, link.peer))
+        if (link === undefined || peer === undefined) {
+          if (options.due) return undefined
+          throw unknown(id)
+        }
+        // It was due when the links were read; since then somebody may have stopped it.
+        if (options.due && (!link.enabled || !peer.enabled)) return undefined
+        const lease = await store.jobs.claim(tx, id, owner, leaseMs)
+        const run = await store.links.run(tx, id)
+        if (lease !== undefined && forget) await this.#forgive(tx, peer.id, id, run)
+        return { link: { ...link, live: options.live ?? link.live }, peer, lease }
+      },
+      { durable: false },
+    )
     if (claimed === undefined) return undefined
     const { link, peer, lease } = claimed
     if (forget) this.#outdated(peer.id)
@@ -322,7 +325,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
     })
     if (word !== undefined) runner.triggers.add(word)
     const finished = runner.run().finally(async () => {
-      await store.transaction((tx) => store.jobs.release(tx, lease)).catch(() => {})
+      await store.transaction((tx) => store.jobs.release(tx, lease), { durable: false }).catch(() => {})
       this.#running.delete(id)
       this.wake(peer.id)
     })

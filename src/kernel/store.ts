@@ -82,12 +82,18 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal
   /** Items it writes, about; default 1. A group commit is full at some weight, however many transactions that is. */
   readonly weight?: number
+  /**
+   * False: it survives the death of the process, and a loss of power once anything durable was written after it. For what
+   * nobody outside was told of and what is found out again: how a run goes, leases, how far a comparison got. Default: true.
+   */
+  readonly durable?: boolean
 }
 
 /** The control plane's storage. One implementation per engine, one contract suite for all. */
 export interface Store<Tx> extends AsyncDisposable {
   /**
-   * Runs `work` in one transaction: all of it becomes durable before the promise resolves, or none of it.
+   * Runs `work` in one transaction: all of it becomes durable before the promise resolves, or none of it. What is lost with
+   * the power is always the newest: never one transaction of those before another.
    * Transactions of one store run one after the other; several may share one group commit.
    */
   transaction<T>(work: (tx: Tx) => T | Promise<T>, options?: TransactionOptions): Promise<T>

@@ -3,16 +3,22 @@ import { npubOf } from '../../src/planes/events/grasp/announcement.ts'
 import { type Author, newAuthor } from '../peers/author.ts'
 import { TestClient } from '../peers/test-client.ts'
 import { type CuttingProxy, cuttingProxy } from './cutting-proxy.ts'
-import { publishBy, startGraspService } from './grasp-service.ts'
+import { GraspHost } from './grasp-host.ts'
+import { publishBy } from './grasp-service.ts'
 
 /** All services and all authors come from one address here; nowhere else do they. */
 const oneAddress = { maxConnectionsPerAddress: 1_000, requestsPerAddress: 100_000, eventsPerAddress: 100_000 }
 
-type Service = Awaited<ReturnType<typeof startGraspService>>
+interface Service {
+  readonly url: string
+  readonly port: number
+  readonly domain: string
+}
 
 /** A place of the network: a service that may be up or down, with its data. */
 export interface Place {
   readonly data: string
+  readonly host: GraspHost
   readonly proxy: CuttingProxy | undefined
   domain: string
   port: number | undefined
@@ -26,6 +32,8 @@ interface Repository {
   readonly d: string
   announcement: NostrEvent
   on: readonly number[]
+  /** Services that were told of it by its author: others learn of it from them, in their own time. */
+  readonly told: Set<number>
   readonly thread: NostrEvent[]
 }
 
@@ -36,7 +44,8 @@ export interface NetworkOptions {
   readonly random: () => number
   /** Relays that are announced beside the services and are none. */
   readonly strangers: readonly string[]
-  readonly deadlineMs: number
+  /** Milliseconds for which a service collects what it accepted before it looks at it. */
+  readonly batchWindowMs: number
 }
 
 /**
@@ -46,6 +55,7 @@ export interface NetworkOptions {
 export class ProactiveNetwork implements AsyncDisposable {
   readonly places: Place[] = []
   readonly repositories: Repository[] = []
+  readonly #hosts = [new GraspHost(), new GraspHost()] as const
   readonly #options: NetworkOptions
 
   private constructor(options: NetworkOptions) {
@@ -61,6 +71,7 @@ export class ProactiveNetwork implements AsyncDisposable {
         const domain = proxy === undefined ? '' : `127.0.0.1:${proxy.port}`
         network.places.push({
           data: `${options.folder}/${n}`,
+          host: network.#hosts[n % 2]!,
           proxy,
           domain,
           port: undefined,
@@ -78,9 +89,10 @@ export class ProactiveNetwork implements AsyncDisposable {
 
   async start(at: number): Promise<void> {
     const place = this.places[at]!
-    const { data, port, proxy } = place
+    const { data, host, port, proxy } = place
     const domain = place.domain === '' ? undefined : place.domain
-    const service = await startGraspService(data, { port, domain, limits: oneAddress, batchWindowMs: 2_000 })
+    const { batchWindowMs } = this.#options
+    const service = await host.call('start', data, { port, domain, limits: oneAddress, batchWindowMs })
     const client = await TestClient.connect(service.url)
     Object.assign(place, { service, client, port: service.port, domain: service.domain })
     proxy?.leadTo(service.port)
@@ -89,7 +101,7 @@ export class ProactiveNetwork implements AsyncDisposable {
   async stop(at: number): Promise<void> {
     const place = this.places[at]!
     place.client?.[Symbol.dispose]()
-    await place.service?.[Symbol.asyncDispose]()
+    if (place.service !== undefined) await place.host.call('stop', place.data)
     place.service = undefined
     place.client = undefined
   }
@@ -98,7 +110,7 @@ export class ProactiveNetwork implements AsyncDisposable {
   async announce(on: readonly number[]): Promise<void> {
     const [author, d] = [newAuthor(), `repository ${this.repositories.length}`]
     const announcement = this.#announcement(author, d, on, Math.floor(Date.now() / 1_000) - 60)
-    this.repositories.push({ author, d, on, announcement, thread: [] })
+    this.repositories.push({ author, d, on, announcement, told: new Set(this.#up(on)), thread: [] })
     await this.#tell(on, announcement)
   }
 
@@ -109,11 +121,12 @@ export class ProactiveNetwork implements AsyncDisposable {
     repository.on = [...new Set([...repository.on, at])]
     repository.announcement = this.#announcement(author, d, repository.on, announcement.created_at + 1)
     await this.#tell(repository.on, repository.announcement)
+    for (const told of this.#up(repository.on)) repository.told.add(told)
   }
 
-  /** Somebody's issue, and an answer that names the issue alone, each on any one of the services that are up. */
+  /** Somebody's issue, and an answer that names the issue alone, on any one of the services that are up and know it. */
   async discuss(which: number): Promise<void> {
-    const { author, d, on, thread } = this.repositories[which]!
+    const { author, d, told, thread } = this.repositories[which]!
     const address = `30617:${author.pubkey}:${d}`
     const issue = newAuthor().write({
       kind: 1_621,
@@ -126,7 +139,7 @@ export class ProactiveNetwork implements AsyncDisposable {
     ]
     const comment = author.write({ kind: 1_111, tags, content: `answer ${thread.length}` })
     thread.push(issue, comment)
-    const at = this.#pick(on.filter((n) => this.places[n]?.service !== undefined))
+    const at = this.#pick(this.#up([...told]))
     for (const event of [issue, comment]) await this.#tell([at], event)
   }
 
@@ -152,38 +165,28 @@ export class ProactiveNetwork implements AsyncDisposable {
   }
 
   /** Sorted ids of what it holds. */
-  async held(at: number): Promise<string[]> {
-    const ids: string[] = []
-    for await (const line of this.places[at]!.service!.node.query({}))
-      ids.push((JSON.parse(line) as NostrEvent).id)
-    return ids.sort()
+  held(at: number): Promise<readonly string[]> {
+    const { host, data } = this.places[at]!
+    return host.call('held', data)
   }
 
-  /** Resolves once every service holds at least what it should; woken by their stores. */
-  async converged(): Promise<void> {
-    const deadline = AbortSignal.timeout(this.#options.deadlineMs)
-    await Promise.all(this.places.map((_, at) => this.#complete(at, deadline)))
+  /** Relays it mirrors. */
+  relaysOf(at: number): Promise<number> {
+    const { host, data } = this.places[at]!
+    return host.call('relays', data)
+  }
+
+  /** What each service lacks of what it should hold, once none lacks anything or so many milliseconds have passed. */
+  async missing(waitMs: number): Promise<readonly (readonly string[])[]> {
+    return Promise.all(
+      this.places.map(({ host, data }, at) => host.call('missing', data, this.expected(at), waitMs)),
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const at of this.places.keys()) await this.stop(at)
+    for (const host of this.#hosts) await host[Symbol.asyncDispose]()
     for (const { proxy } of this.places) await proxy?.[Symbol.asyncDispose]()
-  }
-
-  async #complete(at: number, deadline: AbortSignal): Promise<void> {
-    const { events } = this.places[at]!.service!.node
-    const expected = this.expected(at)
-    let accepted = Promise.withResolvers<void>()
-    using _listener = events.onAccepted(() => accepted.resolve())
-    deadline.addEventListener('abort', () => accepted.resolve(), { once: true })
-    for (;;) {
-      accepted = Promise.withResolvers<void>()
-      const known = await events.known(expected)
-      if (known.size === expected.length) return
-      if (deadline.aborted)
-        throw new Error(`service ${at} lacks ${expected.length - known.size} of ${expected.length}`)
-      await accepted.promise
-    }
   }
 
   #announcement(author: Author, d: string, on: readonly number[], created_at: number): NostrEvent {
@@ -200,6 +203,10 @@ export class ProactiveNetwork implements AsyncDisposable {
   async #tell(on: readonly number[], event: NostrEvent): Promise<void> {
     const clients = on.flatMap((at) => this.places[at]!.client ?? [])
     await Promise.all(clients.map((client) => publishBy(client, event)))
+  }
+
+  #up(numbers: readonly number[]): readonly number[] {
+    return numbers.filter((n) => this.places[n]?.service !== undefined)
   }
 
   #pick(numbers: readonly number[]): number {

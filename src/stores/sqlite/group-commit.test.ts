@@ -290,3 +290,24 @@ it('work that ends its transaction by itself fails, with all of its group', asyn
   await world.insert(2)
   assert.deepEqual(await world.rows(), [2])
 })
+
+it('what need not be durable waits for no flush, and is flushed with the next that must be', async () => {
+  await using world = await setup()
+  const { store } = world
+  const put_ = (a: number, durable: boolean) => store.transaction((tx) => put(tx, a), { durable })
+  const spent = async (...writes: readonly boolean[]) => {
+    const before = store.stats
+    await Promise.all(writes.map((durable, n) => put_(n, durable)))
+    return [store.stats.commits - before.commits, store.stats.flushes - before.flushes]
+  }
+  const mode = () => store.transaction((tx) => Number(tx.prepare('PRAGMA synchronous').get()?.synchronous))
+  assert.deepEqual(await spent(false, false, false), [1, 0])
+  assert.deepEqual(await spent(true, false, false), [1, 1], 'they are taken along')
+  assert.deepEqual(
+    await spent(false, false, true, false),
+    [2, 1],
+    'nobody waits for the disk before his turn',
+  )
+  await put_(9, false)
+  assert.equal(await mode(), 2, 'who says nothing is flushed, whoever came before')
+})

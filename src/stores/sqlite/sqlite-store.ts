@@ -144,7 +144,7 @@ export class SqliteStore implements Store<SqliteTx> {
 
   /** All zero in a store that is open for reading only. */
   get stats(): WriterStats {
-    return this.#parts.writer?.stats ?? { commits: 0, committed: 0, waiting: 0 }
+    return this.#parts.writer?.stats ?? { commits: 0, flushes: 0, committed: 0, waiting: 0 }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -6,6 +6,7 @@ import type { SqliteTx } from './sqlite-tx.ts'
 export interface QueuedTransaction {
   readonly work: (tx: SqliteTx) => unknown
   readonly weight: number
+  readonly durable: boolean
   resolve(value: unknown): void
   reject(error: unknown): void
 }
@@ -40,7 +41,7 @@ export class TransactionQueue {
   }
 
   add<T>(work: (tx: SqliteTx) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    const { signal, weight = 1 } = options
+    const { signal, weight = 1, durable = true } = options
     if (signal?.aborted) return Promise.reject(signal.reason)
     const { maxWaiting } = this.#limits
     if (this.#waiting.length >= maxWaiting)
@@ -57,6 +58,7 @@ export class TransactionQueue {
           return work(tx)
         },
         weight,
+        durable,
         resolve: (value) => resolve(value as T),
         reject: (error) => {
           signal?.removeEventListener('abort', onAbort)
@@ -67,6 +69,11 @@ export class TransactionQueue {
       this.#weight += weight
       signal?.addEventListener('abort', onAbort, { once: true })
     })
+  }
+
+  /** Whether the next one has to be durable; undefined: none waits. */
+  get nextIsDurable(): boolean | undefined {
+    return this.#waiting[0]?.durable
   }
 
   /** The next one of a group that holds `count` transactions of `weight` so far, while it still fits. */

@@ -27,8 +27,9 @@ export interface WriterOptions {
 
 /** What the writer has done since it was opened. */
 export interface WriterStats {
-  /** COMMITs, each made durable with one flush. */
   readonly commits: number
+  /** Commits that were made durable at once, with a flush of the disk. */
+  readonly flushes: number
   /** Transactions in them. */
   readonly committed: number
   /** Transactions that wait for their turn. */
@@ -53,6 +54,9 @@ export class Writer implements AsyncDisposable {
   #closed = false
   #commits = 0
   #committed = 0
+  #flushes = 0
+  /** How the connection commits: FULL, as it was opened, or NORMAL. */
+  #flushing = true
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -61,7 +65,12 @@ export class Writer implements AsyncDisposable {
   }
 
   get stats(): WriterStats {
-    return { commits: this.#commits, committed: this.#committed, waiting: this.#queue.size }
+    return {
+      commits: this.#commits,
+      flushes: this.#flushes,
+      committed: this.#committed,
+      waiting: this.#queue.size,
+    }
   }
 
   transaction<T>(work: (tx: SqliteTx) => T | Promise<T>, options?: TransactionOptions): Promise<T> {
@@ -117,12 +126,15 @@ export class Writer implements AsyncDisposable {
   /** Never rejects: every failure belongs to transactions and is theirs to hear of. */
   async #runGroup(): Promise<void> {
     const { clock } = this.#options
-    const group = this.#begin()
+    // What need not be durable waits for no disk; a group that is flushed anyway takes it along.
+    const durable = this.#queue.nextIsDurable !== false
+    const group = this.#begin(durable)
     if (group === undefined) return
     let weight = 0
     let count = 0
     let sliceEnd = clock.monotonic() + sliceMs
     while (!group.over) {
+      if (!durable && this.#queue.nextIsDurable) break
       const queued = this.#queue.next(count, weight)
       if (queued === undefined) break
       await group.add(queued)
@@ -135,14 +147,23 @@ export class Writer implements AsyncDisposable {
     group.commit()
     this.#lastGroup = count
     this.#committed += group.committed
-    if (group.committed > 0) this.#commits += 1
+    if (group.committed === 0) return
+    this.#commits += 1
+    if (durable) this.#flushes += 1
   }
 
   /** A connection that was closed by a fault is opened anew; when that fails, those who wait are told. */
-  #begin(): GroupCommit | undefined {
+  #begin(durable: boolean): GroupCommit | undefined {
     const { open, log, countCommit } = this.#options
     try {
-      if (!this.#connection.db.isOpen) this.#connection = open()
+      if (!this.#connection.db.isOpen) {
+        this.#connection = open()
+        this.#flushing = true
+      }
+      if (durable !== this.#flushing) {
+        this.#connection.db.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}`)
+        this.#flushing = durable
+      }
       return new GroupCommit(this.#connection, { log, countCommit, settle: (work) => this.#settled(work) })
     } catch (error) {
       const reason = storeError(error)

@@ -1,4 +1,4 @@
-import type { Session } from '../../../kernel/plane.ts'
+import type { CommitOptions, Session } from '../../../kernel/plane.ts'
 import type { Progress } from '../../../kernel/progress.ts'
 import { SyncError } from '../../../kernel/sync-error.ts'
 import { BoundedSet } from '../bounded-set.ts'
@@ -165,19 +165,20 @@ export class AttemptState<Tx> {
   async commit(
     write: (tx: Tx) => Promise<void>,
     change: (checkpoint: EventsCheckpoint) => EventsCheckpoint = (checkpoint) => checkpoint,
+    options?: CommitOptions,
   ): Promise<void> {
     await this.session.commit(async (tx) => {
       await write(tx)
       // Transactions of one store run one after the other, so this reads what the one before it left.
       this.checkpoint = { ...change(this.checkpoint), learned: this.#learned }
       return { checkpoint: this.checkpoint }
-    })
+    }, options)
     this.pulse.notify()
   }
 
-  /** Moves the checkpoint where there is no data to go with it. */
+  /** Moves the checkpoint where there is no data to go with it: lost with the power, it is only found out again. */
   advance(change: (checkpoint: EventsCheckpoint) => EventsCheckpoint): Promise<void> {
-    return this.commit(async () => {}, change)
+    return this.commit(async () => {}, change, { durable: false })
   }
 
   /** The checkpoint with more seconds covered, never beyond when the scan started: events still arrive after that. */
