@@ -1,13 +1,9 @@
 import { BundleHasher } from '../wire/bundle-hash.ts'
 import type { CommittedRowsResponse } from '../wire/committed-rows.ts'
-import { parseJson } from '../wire/json-text.ts'
-import type { JsonObject } from '../wire/json-value.ts'
-import type { Operation } from '../wire/operation.ts'
 import type { CommittedPush } from '../wire/push.ts'
-import type { SyncKey } from '../wire/sync-key.ts'
 import { RowsClientError } from './client-error.ts'
 import { rowList } from './incoming.ts'
-import { markCommitted, type Outbox, outboxInWireForm } from './outbox.ts'
+import { hashAsSent, markCommitted, type Outbox } from './outbox.ts'
 import type { SyncCore } from './sync-core.ts'
 import { updateAttachment } from './sync-state.ts'
 import { transact } from './transaction.ts'
@@ -55,26 +51,12 @@ export async function stageCommitted(
   return 'staged'
 }
 
-/** An integer of so many digits may be rounded by a 0.2.x server, which hashes alike. */
-const mayRound = /\d{16}/
-
 /** Whether the server stored the rows just as they were sent, in their order: then they have this hash, and only then. */
 function isAsSent({ db, settings }: SyncCore, outbox: Outbox, bundle: CommittedPush): boolean {
   if (bundle.row_count !== outbox.rowCount) return false
-  const hasher = new BundleHasher(settings.sha256)
-  for (const row of db.iterate(outboxInWireForm)) {
-    const payload = row.wire_payload === null ? null : String(row.wire_payload)
-    if (payload !== null && mayRound.test(payload)) return false
-    hasher.add({
-      schema: String(row.schema_name),
-      table: String(row.table_name),
-      key: JSON.parse(String(row.wire_key_json)) as SyncKey,
-      op: row.op as Operation,
-      row_version: bundle.bundle_seq,
-      payload: payload === null ? null : (parseJson(payload) as JsonObject),
-    })
-  }
-  return hasher.finish().hex === bundle.bundle_hash
+  const isExpected = outbox.asSent?.bundleSeq === bundle.bundle_seq
+  const hash = isExpected ? outbox.asSent.hash : hashAsSent(db, bundle.bundle_seq, settings.sha256)
+  return hash === bundle.bundle_hash
 }
 
 function stageRows({ db, catalog }: SyncCore, page: CommittedRowsResponse, held: number): void {

@@ -1,5 +1,6 @@
+import { BundleHasher } from '../wire/bundle-hash.ts'
+import { canonicalJson } from '../wire/canonical-json.ts'
 import { parseJson } from '../wire/json-text.ts'
-import type { JsonObject } from '../wire/json-value.ts'
 import type { Operation } from '../wire/operation.ts'
 import { RequestHasher } from '../wire/request-hash.ts'
 import type { Sha256 } from '../wire/sha256.ts'
@@ -7,7 +8,7 @@ import type { SyncKey } from '../wire/sync-key.ts'
 import type { LocalTable } from './local-table.ts'
 import { wireJson, wireKey } from './row-json.ts'
 import { sqlNow, sqlText } from './sql-text.ts'
-import type { SqliteDriver } from './sqlite-driver.ts'
+import type { SqliteDriver, SqlRow } from './sqlite-driver.ts'
 import { countDirty, nextSourceBundleId, readAttachment } from './sync-state.ts'
 import { transact } from './transaction.ts'
 
@@ -23,6 +24,15 @@ export interface Outbox {
   /** Of a committed bundle; empty and 0 before. */
   readonly remoteHash: string
   readonly remoteSeq: number
+  /** Known only to the process that froze it. */
+  readonly asSent?: AsSent | undefined
+}
+
+/** The hash of the bundle that the outbox becomes if nobody else commits before, and the server stores it as it is sent. */
+export interface AsSent {
+  readonly bundleSeq: number
+  /** Undefined where that cannot be told: an integer of many digits may be rounded by a 0.2.x server, which hashes alike. */
+  readonly hash: string | undefined
 }
 
 export interface OutboxRow {
@@ -70,7 +80,7 @@ export function freeze(
     const existing = readOutbox(db)
     if (existing !== undefined) return existing
     dropVoidEdits(db)
-    const { sourceId, initializationId } = readAttachment(db)
+    const { sourceId, initializationId, lastBundleSeqSeen } = readAttachment(db)
     const sourceBundleId = nextSourceBundleId(db, sourceId)
     const rowCount = insertRows(db, schema, tables, sourceBundleId, maxRows)
     if (rowCount === 0) return undefined
@@ -81,16 +91,17 @@ export function freeze(
         `DELETE FROM _sync_dirty_rows WHERE (schema_name, table_name, key_json) IN
            (SELECT schema_name, table_name, key_json FROM _sync_outbox_rows)`,
       )
+    const { requestHash, asSent } = hashOutbox(db, lastBundleSeqSeen + 1, sha256)
     db.run(
       `UPDATE _sync_outbox_bundle SET state = 'prepared', source_id = ?, source_bundle_id = ?, canonical_request_hash = ?,
          row_count = ?, initialization_id = ?, remote_bundle_hash = '', remote_bundle_seq = 0`,
       sourceId,
       sourceBundleId,
-      requestHash(db, sha256()),
+      requestHash,
       rowCount,
       initializationId,
     )
-    return readOutbox(db)
+    return { ...readOutbox(db)!, asSent }
   })
 }
 
@@ -132,21 +143,47 @@ function insertRows(
 }
 
 /** The rows as they are sent, in their order. */
-export const outboxInWireForm = `SELECT schema_name, table_name, wire_key_json, op, base_row_version, wire_payload
+const outboxInWireForm = `SELECT schema_name, table_name, wire_key_json, op, base_row_version, wire_payload
   FROM _sync_outbox_rows ORDER BY row_ordinal`
 
-function requestHash(db: SqliteDriver, sha256: Sha256): string {
-  const hasher = new RequestHasher(() => sha256)
-  for (const row of db.iterate(outboxInWireForm))
-    hasher.add({
-      schema: String(row.schema_name),
-      table: String(row.table_name),
-      key: JSON.parse(String(row.wire_key_json)) as SyncKey,
-      op: row.op as Operation,
-      base_row_version: Number(row.base_row_version),
-      payload: row.wire_payload === null ? undefined : (parseJson(String(row.wire_payload)) as JsonObject),
-    })
-  return hasher.finish()
+/** Both hashes of one reading: parsing the rows is what costs. */
+function hashOutbox(
+  db: SqliteDriver,
+  bundleSeq: number,
+  sha256: () => Sha256,
+): { readonly requestHash: string; readonly asSent: AsSent } {
+  const request = new RequestHasher(sha256)
+  const bundle = new BundleHasher(sha256)
+  let rounds = false
+  for (const row of db.iterate(outboxInWireForm)) {
+    const { payload, canonical, ...wire } = outboxRowInWireForm(row)
+    request.addCanonical({ ...wire, base_row_version: Number(row.base_row_version) }, canonical)
+    bundle.addCanonical({ ...wire, row_version: bundleSeq }, canonical ?? 'null')
+    rounds ||= payload !== undefined && mayRound.test(payload)
+  }
+  return {
+    requestHash: request.finish(),
+    asSent: { bundleSeq, hash: rounds ? undefined : bundle.finish().hex },
+  }
+}
+
+const mayRound = /\d{16}/
+
+/** The hash the rows have as the bundle `bundleSeq`, stored as they are. */
+export function hashAsSent(db: SqliteDriver, bundleSeq: number, sha256: () => Sha256): string | undefined {
+  return hashOutbox(db, bundleSeq, sha256).asSent.hash
+}
+
+function outboxRowInWireForm(row: SqlRow) {
+  const payload = row.wire_payload === null ? undefined : String(row.wire_payload)
+  return {
+    schema: String(row.schema_name),
+    table: String(row.table_name),
+    key: JSON.parse(String(row.wire_key_json)) as SyncKey,
+    op: row.op as Operation,
+    payload,
+    canonical: payload === undefined ? undefined : canonicalJson(parseJson(payload)),
+  }
 }
 
 export interface PushChunk {

@@ -1,6 +1,6 @@
 import type { CommittedPush, CreatePushResponse } from '../wire/push.ts'
 import { isRowsClientError, RowsClientError } from './client-error.ts'
-import { type Outbox, readChunk } from './outbox.ts'
+import { type Outbox, type PushChunk, readChunk } from './outbox.ts'
 import type { SyncCore } from './sync-core.ts'
 
 /** Characters of rows per request; well below what servers take as a body. */
@@ -111,28 +111,40 @@ async function uploadRows(
   signal: AbortSignal,
 ): Promise<void> {
   let { rowsPerPushChunk: maxRows } = await core.limits(signal)
+  let chunk = readChunk(core.db, 0, maxRows, maxChunkChars)
   for (let start = 0; start < outbox.rowCount; ) {
-    const chunk = readChunk(core.db, start, maxRows, maxChunkChars)
     if (chunk.count === 0)
       throw new Error(`the outbox holds fewer rows than the ${outbox.rowCount} it counts`)
+    const end = start + chunk.count
+    const sent = core.api.uploadChunk({ sourceId: outbox.sourceId, signal }, pushId, start, chunk.rows)
     try {
-      const answer = await core.api.uploadChunk(
-        { sourceId: outbox.sourceId, signal },
-        pushId,
-        start,
-        chunk.rows,
-      )
-      if (answer.push_id !== pushId || answer.next_expected_row_ordinal !== start + chunk.count)
-        throw wrong(`that it expects row ${answer.next_expected_row_ordinal} after ${start + chunk.count}`)
+      const [answer, next] = await Promise.all([sent, readAhead(core, end, outbox.rowCount, maxRows)])
+      if (answer.push_id !== pushId || answer.next_expected_row_ordinal !== end)
+        throw wrong(`that it expects row ${answer.next_expected_row_ordinal} after ${end}`)
+      if (next !== undefined) chunk = next
     } catch (error) {
       if (chunk.count === 1 || !isTooLarge(error)) throw error
       // A refused chunk leaves the session as it was.
       maxRows = Math.ceil(chunk.count / 2)
+      chunk = readChunk(core.db, start, maxRows, maxChunkChars)
       continue
     }
-    start += chunk.count
+    start = end
     core.report('uploading', start, outbox.rowCount)
   }
+}
+
+/** The chunk from `start` on, read while the one before it is under way; undefined if that is the last. */
+async function readAhead(
+  { db }: SyncCore,
+  start: number,
+  rowCount: number,
+  maxRows: number,
+): Promise<PushChunk | undefined> {
+  if (start >= rowCount) return undefined
+  // Reading blocks: the request has to leave first.
+  await new Promise((resolve) => setTimeout(resolve, 0))
+  return readChunk(db, start, maxRows, maxChunkChars)
 }
 
 function isTooLarge(error: unknown): boolean {

@@ -129,7 +129,6 @@ function syncTable(table: NormalTable, id: number, shape: TableShape): SyncTable
     keyColumn,
     keyKind: shape.columns.find((column) => column.name === keyColumn)!.type as SyncKeyKind,
     columns: new Map(columns.map((column) => [column.name, column])),
-    hostTriggers: shape.triggers.some((name) => !/^(?:oversync|syncline)_/.test(name)),
     byteaColumns: columns.filter((column) => column.kind === 'bytea').map((column) => column.name),
   }
 }

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg'
 import { canonicalForms } from '../wire/canonical-json.ts'
 import { parseJson } from '../wire/json-text.ts'
-import { isJsonObject, type JsonValue } from '../wire/json-value.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../wire/json-value.ts'
 import { type OperationCode, operationCode } from '../wire/operation.ts'
 import type { BundleWriter } from './bundle.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
@@ -17,6 +17,13 @@ export interface RowEffect {
   readonly payload: PayloadText | null
 }
 
+/** Some of a bundle's effects, in their order; made of what the database said when they are asked for. */
+export interface EffectBatch {
+  readonly count: number
+  /** Once. */
+  effects(): Iterable<RowEffect>
+}
+
 export interface PayloadText {
   /** What the hash covers. */
   readonly canonical: string
@@ -24,7 +31,8 @@ export interface PayloadText {
   readonly exact: string
 }
 
-const rowsPerFetch = 2_000
+/** Rows that are asked for at a time. */
+export const rowsPerFetch = 2_000
 
 /** Of each row: its first and last operation, its last payload, in the order of the first captures (§3.6). */
 const effects = `
@@ -59,33 +67,46 @@ export async function* readEffects(
   { tables }: ServiceContext,
   { userPk }: BundleWriter,
   expectedRows: number,
-): AsyncGenerator<readonly RowEffect[]> {
+): AsyncGenerator<EffectBatch> {
   if (expectedRows <= rowsPerFetch) {
     const { rows } = await tx.query<EffectRow>(`${effects} limit ${rowsPerFetch + 1}`, [userPk])
     if (rows.length <= rowsPerFetch) {
-      if (rows.length > 0) yield rows.map((row) => effectOf(tables, row))
+      if (rows.length > 0) yield batchOf(tables, rows)
       return
     }
   }
   await tx.query(`declare bundle_effects no scroll cursor for ${effects}`, [userPk])
   for (;;) {
     const batch = await tx.query<EffectRow>(`fetch ${rowsPerFetch} from bundle_effects`)
-    if (batch.rows.length > 0) yield batch.rows.map((row) => effectOf(tables, row))
+    if (batch.rows.length > 0) yield batchOf(tables, batch.rows)
     if (batch.rows.length < rowsPerFetch) break
   }
   await tx.query('close bundle_effects')
 }
 
-function effectOf(tables: SyncTables, row: EffectRow): RowEffect {
-  const table = tables.byId(row.table_id)
-  const payload = row.payload === null ? null : payloadText(table, row.payload)
-  return { table, key: row.key, keyHex: row.key_hex, opCode: row.op_code, payload }
+/** Row by row: each is written out while the database already takes those before it. */
+function batchOf(tables: SyncTables, rows: readonly EffectRow[]): EffectBatch {
+  return {
+    count: rows.length,
+    *effects() {
+      for (const row of rows) {
+        const table = tables.byId(row.table_id)
+        const payload = row.payload === null ? null : payloadText(table, capturedRow(table, row.payload))
+        yield { table, key: row.key, keyHex: row.key_hex, opCode: row.op_code, payload }
+      }
+    },
+  }
 }
 
-/** From PostgreSQL's jsonb text, where bytea is hex. */
-function payloadText(table: SyncTable, text: string): PayloadText {
+/** Of a row as `to_jsonb` has it, without its scope. */
+export function capturedRow(table: SyncTable, text: string): JsonObject {
   const parsed = parseJson(text)
   if (!isJsonObject(parsed)) throw new TypeError(`the captured row of ${table.key} is no object`)
+  return parsed
+}
+
+/** From PostgreSQL's jsonb, where bytea is hex. */
+export function payloadText(table: SyncTable, parsed: JsonObject): PayloadText {
   if (table.byteaColumns.length === 0) return canonicalForms(parsed)
   const payload: Record<string, JsonValue> = { ...parsed }
   for (const name of table.byteaColumns) {

@@ -4,7 +4,7 @@ import { BundleHasher } from '../wire/bundle-hash.ts'
 import { operationCode, operationOf } from '../wire/operation.ts'
 import type { CommittedPush } from '../wire/push.ts'
 import type { BundleWriter } from './bundle.postgres.ts'
-import type { RowEffect } from './bundle-effects.postgres.ts'
+import type { EffectBatch } from './bundle-effects.postgres.ts'
 import { copyRows } from './copy-rows.postgres.ts'
 import { RowsError } from './rows-error.ts'
 import type { ServiceContext } from './service-context.ts'
@@ -18,16 +18,16 @@ export async function writeBundle(
   tx: PoolClient,
   { settings }: ServiceContext,
   writer: BundleWriter,
-  effects: AsyncIterable<readonly RowEffect[]>,
+  effects: AsyncIterable<EffectBatch>,
 ): Promise<CommittedPush | undefined> {
   const { userPk, sourceId, sourceBundleId } = writer
   const hasher = new BundleHasher(() => createHash('sha256'))
   let seq: number | undefined
   let ordinal = 0
-  for await (const rows of effects) {
+  for await (const batch of effects) {
     seq ??= await openBundle(tx, writer)
-    await copyRows(tx, target, bundleRows(userPk, seq, ordinal, rows, hasher))
-    ordinal += rows.length
+    await copyRows(tx, target, bundleRows(userPk, seq, ordinal, batch, hasher))
+    ordinal += batch.count
     checkLimit('row_count', ordinal, settings.maxRowsPerBundle)
   }
   if (seq === undefined) return undefined
@@ -38,10 +38,11 @@ export async function writeBundle(
      where user_pk = $1 and bundle_seq = $2`,
     [userPk, seq, rowCount, byteCount, Buffer.from(sha256)],
   )
+  // In the order of the key: neighbours in its index are written one after the other.
   await tx.query(
     `insert into sync.row_state (user_pk, table_id, key_bytes, bundle_seq, deleted)
      select user_pk, table_id, key_bytes, bundle_seq, op_code = ${operationCode.DELETE}
-     from sync.bundle_rows where user_pk = $1 and bundle_seq = $2
+     from sync.bundle_rows where user_pk = $1 and bundle_seq = $2 order by table_id, key_bytes
      on conflict (user_pk, table_id, key_bytes)
        do update set bundle_seq = excluded.bundle_seq, deleted = excluded.deleted`,
     [userPk, seq],
@@ -61,11 +62,11 @@ function* bundleRows(
   userPk: string,
   seq: number,
   firstOrdinal: number,
-  effects: readonly RowEffect[],
+  batch: EffectBatch,
   hasher: BundleHasher,
 ) {
   let ordinal = firstOrdinal
-  for (const { table, key, keyHex, opCode, payload } of effects) {
+  for (const { table, key, keyHex, opCode, payload } of batch.effects()) {
     const row = {
       schema: table.schema,
       table: table.name,

@@ -1,8 +1,9 @@
 import type { PoolClient } from 'pg'
 import type { CommittedPush } from '../wire/push.ts'
-import { readEffects } from './bundle-effects.postgres.ts'
+import { type EffectBatch, readEffects } from './bundle-effects.postgres.ts'
 import { writeBundle } from './bundle-write.postgres.ts'
 import { bundleContext } from './capture.postgres.ts'
+import { quoteLiteral } from './quote.postgres.ts'
 import { pruneHistory } from './retention.postgres.ts'
 import { RowsError } from './rows-error.ts'
 import type { ServiceContext } from './service-context.ts'
@@ -22,12 +23,10 @@ export interface BundleWriter {
  * Constraints that can be are checked at the end.
  */
 export async function beginBundle(tx: Queryable, writer: BundleWriter): Promise<void> {
-  const settings = contextOf(writer)
-  await tx.query(
-    `select ${settings.map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, true)`).join(', ')}`,
-    settings.flat(),
+  const settings = contextOf(writer).map(
+    ([name, value]) => `set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`,
   )
-  await tx.query('set constraints all deferred')
+  await tx.query(`select ${settings.join(', ')}; set constraints all deferred`)
 }
 
 /** Throws if the transaction writes for somebody else by now: what was captured would be another user's. */
@@ -57,16 +56,16 @@ function contextOf(writer: BundleWriter): readonly (readonly [string, string])[]
 }
 
 /**
- * Makes a bundle of everything that was captured in this transaction (§3.6), and prunes what retention lets go. Undefined,
- * and no number is used, if nothing remained of it.
+ * Makes a bundle of everything that was captured in this transaction (§3.6), or of `effects` where they are known already,
+ * and prunes what retention lets go. Undefined, and no number is used, if nothing remained of it.
  */
 export async function finishBundle(
   tx: PoolClient,
   context: ServiceContext,
   writer: BundleWriter,
-  expectedRows = 0,
+  effects: AsyncIterable<EffectBatch> = readEffects(tx, context, writer, 0),
 ): Promise<CommittedPush | undefined> {
-  const committed = await writeBundle(tx, context, writer, readEffects(tx, context, writer, expectedRows))
+  const committed = await writeBundle(tx, context, writer, effects)
   await tx.query('delete from sync.bundle_capture_stage where txid = txid_current() and user_pk = $1', [
     writer.userPk,
   ])

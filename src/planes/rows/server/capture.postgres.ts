@@ -16,9 +16,11 @@ export const bundleContext = {
 
 /**
  * `push id,first,last` while a run of staged rows is applied by one statement: then one statement captures what it did, too,
- * at a fraction of what a call per row costs. Otherwise empty.
+ * at a fraction of what a call per row costs. `direct` while nothing is to be captured, because the statements themselves
+ * return what they did. Otherwise empty.
  */
 export const setBasedRun = 'syncline.set_based_run'
+export const appliedDirectly = 'direct'
 
 const rowByRow = `when (coalesce(current_setting('${setBasedRun}', true), '') = '')`
 const asSet = `when (coalesce(current_setting('${setBasedRun}', true), '') <> '')`
@@ -92,6 +94,9 @@ end $$;
 
 create or replace function sync.syncline_capture_insert() returns trigger language plpgsql as $$
 begin
+  if current_setting('${setBasedRun}') = '${appliedDirectly}' then
+    return null;
+  end if;
   insert into sync.bundle_capture_stage (txid, user_pk, table_id, op_code, key_bytes, payload_db)
     select txid_current(), current_setting('${bundleContext.userPk}')::bigint, tg_argv[2]::integer, 1,
       ${keyOf('r.payload')}, r.payload
@@ -104,6 +109,9 @@ create or replace function sync.syncline_capture_update() returns trigger langua
 declare
   run text[] := string_to_array(current_setting('${setBasedRun}'), ',');
 begin
+  if run[1] = '${appliedDirectly}' then
+    return null;
+  end if;
   insert into sync.bundle_capture_stage (txid, user_pk, table_id, op_code, key_bytes, payload_db)
     select txid_current(), current_setting('${bundleContext.userPk}')::bigint, s.table_id, 2, s.key_bytes, r.payload
     from (select to_jsonb(n) - '${scopeColumn}' as payload from new_rows n) r

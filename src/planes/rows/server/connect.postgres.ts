@@ -1,9 +1,8 @@
 import type { ConnectRequest, ConnectResponse } from '../wire/connect.ts'
 import type { Actor } from './actor.ts'
 import type { EmptyStarts } from './empty-starts.ts'
-import { initializeScope, leaseScope, lockScope } from './scope.postgres.ts'
+import { initializeScope, leaseScope, transactInScope } from './scope.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
-import { transact } from './transaction.postgres.ts'
 
 /** Decides how a source joins its user's scope (§7). */
 export async function connect(
@@ -12,8 +11,7 @@ export async function connect(
   { userId, sourceId }: Actor,
   { has_local_pending_rows: hasRows }: ConnectRequest,
 ): Promise<ConnectResponse> {
-  return transact(context.pool, {}, async (tx) => {
-    const scope = await lockScope(tx, userId)
+  return transactInScope(context.pool, {}, userId, async (tx, scope) => {
     const { state, userPk } = scope
     if (state.kind === 'initialized') return { resolution: 'remote_authoritative' }
     const owned = state.kind === 'initializing' && state.lease.sourceId === sourceId

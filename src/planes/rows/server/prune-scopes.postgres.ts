@@ -60,7 +60,7 @@ async function pruneUser(pool: Pool, user: string, keep: number, signal?: AbortS
   for (let pruned = 0; ; ) {
     signal?.throwIfAborted()
     const { from, to, more } = await transact(pool, { attempts: 3 }, async (tx) => {
-      await lockUser(tx, user)
+      await tx.query(lockUser(user))
       const scope = await readScope(tx, user)
       if (scope === undefined) return { from: 0, to: 0, more: false }
       await pruneHistory(tx, { settings }, scope.userPk, scope.latest)

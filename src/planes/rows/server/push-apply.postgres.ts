@@ -11,16 +11,18 @@ import type { Queryable } from './transaction.postgres.ts'
 
 export interface ApplyBatch extends Omit<ApplyRun, 'tableId'> {
   readonly table: SyncTable
+  /** Whether the host has triggers or rules of its own on the table, whose effects belong between those of the rows. */
+  readonly isHosted: boolean
 }
 
 /** Applies the staged rows in the order of their upload, and has the deferred constraints checked. */
 export async function applyPush(
   tx: PoolClient,
-  context: ServiceContext,
   actor: Actor,
   session: PushSession,
+  batches: readonly ApplyBatch[],
 ): Promise<void> {
-  for (const batch of await applyBatches(tx, context, session)) await applyBatch(tx, actor, session, batch)
+  for (const batch of batches) await applyBatch(tx, actor, session, batch)
   // Now rather than at COMMIT: what the host's own deferred triggers write belongs into the bundle too.
   await tx.query('set constraints all immediate')
 }
@@ -32,7 +34,22 @@ export async function applyBatches(
   { pushId, plannedRows }: PushSession,
 ): Promise<readonly ApplyBatch[]> {
   const runs = applyPlans.whole(pushId, plannedRows) ?? (await readRuns(tx, pushId))
-  return runs.map(({ tableId, ...run }) => ({ ...run, table: tables.byId(tableId) }))
+  const hosted = await hostedTables(tx, tables.ordered)
+  return runs.map(({ tableId, ...run }) => {
+    const table = tables.byId(tableId)
+    return { ...run, table, isHosted: hosted.has(table.key) }
+  })
+}
+
+/** Asked with each push: hosts add triggers while we run. */
+async function hostedTables(tx: Queryable, tables: readonly SyncTable[]): Promise<ReadonlySet<string>> {
+  const { rows } = await tx.query<{ key: string }>(
+    `select n.nspname || '.' || c.relname as key from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where c.oid = any($1::text[]::regclass[]) and (c.relhasrules or exists (
+       select from pg_trigger where tgrelid = c.oid and not tgisinternal and tgname !~ '^(oversync|syncline)_'))`,
+    [tables.map((table) => table.quoted)],
+  )
+  return new Set(rows.map((row) => row.key))
 }
 
 async function readRuns(tx: Queryable, pushId: string): Promise<readonly ApplyRun[]> {
@@ -76,13 +93,13 @@ export async function applyBatch(
   { pushId }: PushSession,
   batch: ApplyBatch,
 ): Promise<void> {
-  const { table, opCode, first, last } = batch
+  const { opCode, first, last } = batch
   if (opCode === operationCode.DELETE) {
     await tx.query(deleteRows(userId, pushId, batch))
     return
   }
   // The effects of a host's triggers belong between those of the rows, so there each row is captured by itself.
-  const asSet = last - first + 1 >= setBasedFrom && !table.hostTriggers
+  const asSet = last - first + 1 >= setBasedFrom && !batch.isHosted
   if (asSet) await markRun(tx, `${pushId},${first},${last}`)
   if (opCode === operationCode.INSERT) await insertRows(tx, userId, pushId, batch)
   else if (asSet) await updateSet(tx, userId, pushId, batch)
@@ -90,32 +107,40 @@ export async function applyBatch(
   if (asSet) await markRun(tx, '')
 }
 
-async function markRun(tx: Queryable, run: string): Promise<void> {
+/** Says to the triggers which rows are being applied; `''`: they go by the rows. */
+export async function markRun(tx: Queryable, run: string): Promise<void> {
   await tx.query(`select set_config('${setBasedRun}', $1, true)`, [run])
 }
 
 async function insertRows(tx: Queryable, userId: string, pushId: string, batch: ApplyBatch): Promise<void> {
-  const { table, first, last } = batch
-  const columns = batch.columns.map(quoteName)
-  await tx.query(
-    `insert into ${table.quoted} (${[scopeColumn, ...columns].join(', ')})
+  await tx.query(insertStatement(batch), [userId, pushId, batch.first, batch.last])
+}
+
+/** Inserts the rows of a run in their order; its parameters are the scope, the push, and the first and last ordinal. */
+export function insertStatement({ table, columns: names }: ApplyBatch): string {
+  const columns = names.map(quoteName)
+  return `insert into ${table.quoted} as t (${[scopeColumn, ...columns].join(', ')})
      select $1, ${columns.map((column) => `r.${column}`).join(', ')}
      from (select payload_apply from sync.push_session_rows where push_id = $2 and row_ordinal between $3 and $4
-       order by row_ordinal) s, json_populate_record(null::${table.quoted}, s.payload_apply) r`,
-    [userId, pushId, first, last],
-  )
+       order by row_ordinal) s, json_populate_record(null::${table.quoted}, s.payload_apply) r`
 }
 
 async function updateSet(tx: Queryable, userId: string, pushId: string, batch: ApplyBatch): Promise<void> {
-  const { table, first, last } = batch
+  await tx.query(updateStatement(batch), [userId, pushId, batch.first, batch.last])
+}
+
+/** Of a row that a statement of a push writes: where in the push it stands. No column has a blank in its name. */
+export const pushedOrdinal = '"pushed ordinal"'
+
+/** Updates the rows of a run in the order of some plan; parameters as those of `insertStatement`. */
+export function updateStatement(batch: ApplyBatch): string {
+  const { table } = batch
   const key = quoteName(table.keyColumn)
-  await tx.query(
-    `update ${table.quoted} t set ${assignments(batch)}
-     from (select r.* from sync.push_session_rows p, json_populate_record(null::${table.quoted}, p.payload_apply) r
+  return `update ${table.quoted} t set ${assignments(batch)}
+     from (select r.*, p.row_ordinal as ${pushedOrdinal}
+       from sync.push_session_rows p, json_populate_record(null::${table.quoted}, p.payload_apply) r
        where p.push_id = $2 and p.row_ordinal between $3 and $4 offset 0) s
-     where t.${scopeColumn} = $1 and t.${key} = s.${key}`,
-    [userId, pushId, first, last],
-  )
+     where t.${scopeColumn} = $1 and t.${key} = s.${key}`
 }
 
 /** A payload with nothing but the key still touches the row, as it does upstream. */

@@ -4,9 +4,8 @@ import { runsOf } from './apply-plans.ts'
 import { copyRows } from './copy-rows.postgres.ts'
 import { lockPushSession, pushTransaction } from './push-session.postgres.ts'
 import { RowsError } from './rows-error.ts'
-import { lockScope, renewLease } from './scope.postgres.ts'
+import { renewLease, transactInScope } from './scope.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
-import { transact } from './transaction.postgres.ts'
 import { type StagedRow, stageRow } from './uploaded-row.ts'
 
 const target =
@@ -24,30 +23,34 @@ export async function uploadPushChunk(
 ): Promise<PushChunkResponse> {
   const { start_row_ordinal: start } = request
   const staged = checkChunk(context, request)
-  const answer = await transact(context.pool, pushTransaction(context), async (tx) => {
-    const scope = await lockScope(tx, actor.userId)
-    const session = await lockPushSession(tx, actor, pushId)
-    if (start !== session.nextOrdinal)
-      throw new RowsError(
-        'push_chunk_out_of_order',
-        `the next row of this push is ${session.nextOrdinal}, not ${start}`,
-        { expectedRowOrdinal: session.nextOrdinal },
-      )
-    const next = start + staged.length
-    if (next > session.plannedRows)
-      throw invalid(
-        `the push was announced with ${session.plannedRows} rows; this chunk would make it ${next}`,
-      )
-    if (session.initializationId !== undefined)
-      await renewLease(tx, context, scope, session.sourceId, session.initializationId)
-    await copyRows(tx, target, stagingRows(session.pushId, start, staged))
-    await tx.query(
-      `update sync.push_sessions set next_expected_row_ordinal = $2,
+  const answer = await transactInScope(
+    context.pool,
+    pushTransaction(context),
+    actor.userId,
+    async (tx, scope) => {
+      const session = await lockPushSession(tx, actor, pushId)
+      if (start !== session.nextOrdinal)
+        throw new RowsError(
+          'push_chunk_out_of_order',
+          `the next row of this push is ${session.nextOrdinal}, not ${start}`,
+          { expectedRowOrdinal: session.nextOrdinal },
+        )
+      const next = start + staged.length
+      if (next > session.plannedRows)
+        throw invalid(
+          `the push was announced with ${session.plannedRows} rows; this chunk would make it ${next}`,
+        )
+      if (session.initializationId !== undefined)
+        await renewLease(tx, context, scope, session.sourceId, session.initializationId)
+      await copyRows(tx, target, stagingRows(session.pushId, start, staged))
+      await tx.query(
+        `update sync.push_sessions set next_expected_row_ordinal = $2,
          expires_at = clock_timestamp() + $3 * interval '1 millisecond' where push_id = $1`,
-      [session.pushId, next, context.settings.pushSessionTtlMs],
-    )
-    return { push_id: session.pushId, next_expected_row_ordinal: next }
-  })
+        [session.pushId, next, context.settings.pushSessionTtlMs],
+      )
+      return { push_id: session.pushId, next_expected_row_ordinal: next }
+    },
+  )
   context.applyPlans.extend(answer.push_id, runsOf(start, staged))
   return answer
 }

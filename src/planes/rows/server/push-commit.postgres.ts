@@ -1,16 +1,18 @@
 import type { PoolClient } from 'pg'
 import type { CommittedPush } from '../wire/push.ts'
 import type { Actor } from './actor.ts'
-import { beginBundle, finishBundle } from './bundle.postgres.ts'
-import { applyPush } from './push-apply.postgres.ts'
+import { type BundleWriter, beginBundle, finishBundle } from './bundle.postgres.ts'
+import { readEffects } from './bundle-effects.postgres.ts'
+import { applyBatches, applyPush } from './push-apply.postgres.ts'
 import { refuseConflict } from './push-conflict.postgres.ts'
+import { applyDirectly, isDirect } from './push-direct.postgres.ts'
 import { explainRejection, isRejection } from './push-rejection.postgres.ts'
 import { lockPushSession, type PushSession, pushTransaction } from './push-session.postgres.ts'
 import { RowsError } from './rows-error.ts'
-import { initializeScope, lockScope, renewLease } from './scope.postgres.ts'
+import { initializeScope, renewLease, type Scope, transactInScope } from './scope.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
 import { activateSource, lockSource, refuseRetired } from './source.postgres.ts'
-import { type Queryable, transact } from './transaction.postgres.ts'
+import type { Queryable } from './transaction.postgres.ts'
 
 /**
  * Makes a bundle of a staged push (§4.4): all of it, or nothing. What the database itself refuses is answered with
@@ -22,8 +24,11 @@ export async function commitPushSession(
   pushId: string,
 ): Promise<CommittedPush> {
   try {
-    const committed = await transact(context.pool, pushTransaction(context), (tx) =>
-      commit(tx, context, actor, pushId),
+    const committed = await transactInScope(
+      context.pool,
+      pushTransaction(context),
+      actor.userId,
+      (tx, scope) => commit(tx, context, actor, scope, pushId),
     )
     context.applyPlans.forget(pushId)
     return committed
@@ -37,9 +42,9 @@ async function commit(
   tx: PoolClient,
   context: ServiceContext,
   actor: Actor,
+  scope: Scope,
   pushId: string,
 ): Promise<CommittedPush> {
-  const scope = await lockScope(tx, actor.userId)
   const session = await lockPushSession(tx, actor, pushId)
   const { sourceId, sourceBundleId, initializationId } = session
   await checkStaging(tx, session)
@@ -54,20 +59,36 @@ async function commit(
   await refuseConflict(tx, context, session)
   const bundle = { userId: actor.userId, userPk: scope.userPk, sourceId, sourceBundleId, initializationId }
   await beginBundle(tx, bundle)
-  await context.stages.measure('push_commit', 'apply', session.plannedRows, () =>
-    applyPush(tx, context, actor, session),
-  )
-  const committed = await context.stages.measure(
-    'push_commit',
-    'finish',
-    (found) => found?.row_count ?? 0,
-    () => finishBundle(tx, context, bundle, session.plannedRows),
-  )
+  const committed = await applyAndFinish(tx, context, actor, session, bundle)
   if (committed === undefined) throw invalid('the push changed nothing on the server')
   await activateSource(tx, scope, sourceId, sourceBundleId)
   if (initializationId !== undefined) await initializeScope(tx, scope.userPk, sourceId)
   await tx.query('delete from sync.push_sessions where push_id = $1', [session.pushId])
   return committed
+}
+
+async function applyAndFinish(
+  tx: PoolClient,
+  context: ServiceContext,
+  actor: Actor,
+  session: PushSession,
+  bundle: BundleWriter,
+): Promise<CommittedPush | undefined> {
+  const batches = await applyBatches(tx, context, session)
+  const direct = isDirect(batches)
+  if (!direct)
+    await context.stages.measure('push_commit', 'apply', session.plannedRows, () =>
+      applyPush(tx, actor, session, batches),
+    )
+  const effects = direct
+    ? applyDirectly(tx, actor, session, batches)
+    : readEffects(tx, context, bundle, session.plannedRows)
+  return context.stages.measure(
+    'push_commit',
+    direct ? 'apply_and_finish' : 'finish',
+    (found) => found?.row_count ?? 0,
+    () => finishBundle(tx, context, bundle, effects),
+  )
 }
 
 /** All rows must be there, and each target once (§4.4 step 2). */

@@ -10,10 +10,10 @@ import { type ApplyBatch, applyBatch, applyBatches } from './push-apply.postgres
 import { lockPushSession, type PushSession } from './push-session.postgres.ts'
 import { quoteName } from './quote.postgres.ts'
 import { RowsError } from './rows-error.ts'
-import { lockScope } from './scope.postgres.ts'
+import { transactInScope } from './scope.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
 import type { SyncTable } from './sync-table.ts'
-import { sqlState, transact } from './transaction.postgres.ts'
+import { sqlState } from './transaction.postgres.ts'
 
 /** An error of PostgreSQL, with the fields of its protocol that matter here. */
 interface DatabaseError {
@@ -59,8 +59,8 @@ export async function explainRejection(
   const found: { value?: { readonly rejection: PushRejection; readonly message: string } } = {}
   const rollback = new Error('rolled back on purpose')
   try {
-    await transact(context.pool, {}, async (tx) => {
-      found.value = await findRejection(tx, context, actor, pushId, error)
+    await transactInScope(context.pool, {}, actor.userId, async (tx, { userPk }) => {
+      found.value = await findRejection(tx, context, actor, userPk, pushId, error)
       throw rollback
     })
   } catch (failure) {
@@ -84,13 +84,13 @@ async function findRejection(
   tx: PoolClient,
   context: ServiceContext,
   actor: Actor,
+  userPk: string,
   pushId: string,
   original: DatabaseError,
 ): Promise<{ readonly rejection: PushRejection; readonly message: string }> {
-  const scope = await lockScope(tx, actor.userId)
   const session = await lockPushSession(tx, actor, pushId)
   const { sourceId, sourceBundleId } = session
-  await beginBundle(tx, { userId: actor.userId, userPk: scope.userPk, sourceId, sourceBundleId })
+  await beginBundle(tx, { userId: actor.userId, userPk, sourceId, sourceBundleId })
   for (const batch of await applyBatches(tx, context, session)) {
     const failed = await attempt(tx, () => applyBatch(tx, actor, session, batch))
     if (failed === undefined) continue
@@ -172,7 +172,14 @@ async function rowWithoutParent(
     const ordinal = Number(rows[0].ordinal)
     return {
       ordinal,
-      batch: { table: pushed, opCode: rows[0].op_code, columns: [], first: ordinal, last: ordinal },
+      batch: {
+        table: pushed,
+        opCode: rows[0].op_code,
+        columns: [],
+        first: ordinal,
+        last: ordinal,
+        isHosted: false,
+      },
     }
   }
   return undefined

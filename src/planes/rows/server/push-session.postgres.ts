@@ -3,7 +3,7 @@ import { isCanonicalUuid } from '../wire/uuid.ts'
 import type { Actor } from './actor.ts'
 import { findCommitted } from './committed-push.postgres.ts'
 import { RowsError } from './rows-error.ts'
-import { lockScope, renewLease, type Scope } from './scope.postgres.ts'
+import { renewLease, type Scope, transactInScope } from './scope.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
 import { lockSource, refuseOutOfOrder, refuseRetired } from './source.postgres.ts'
 import { type Queryable, transact } from './transaction.postgres.ts'
@@ -40,8 +40,7 @@ export async function createPushSession(
   if (bundleId <= 0) throw invalid('source_bundle_id must be positive')
   if (planned <= 0) throw invalid('planned_row_count must be positive')
   const initializationId = request.initialization_id?.trim() || undefined
-  return transact(context.pool, pushTransaction(context), async (tx) => {
-    const scope = await lockScope(tx, userId)
+  return transactInScope(context.pool, pushTransaction(context), userId, async (tx, scope) => {
     // Before the state of the scope is judged: the answer to a seed's commit may have been lost (§12 item 1).
     const committed = await findCommitted(tx, scope, sourceId, bundleId, request.canonical_request_hash)
     if (committed !== undefined) {

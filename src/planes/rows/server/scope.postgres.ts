@@ -1,6 +1,8 @@
+import type { Pool, PoolClient } from 'pg'
+import { quoteLiteral } from './quote.postgres.ts'
 import { RowsError } from './rows-error.ts'
 import type { ServiceContext } from './service-context.ts'
-import type { Queryable } from './transaction.postgres.ts'
+import { type Queryable, type TransactionOptions, transact } from './transaction.postgres.ts'
 import { wireTime } from './wire-time.ts'
 
 /** A user's scope as its lock, or a snapshot of the database, shows it. */
@@ -39,41 +41,52 @@ interface ScopeRow {
   readonly seconds_left: string | null
 }
 
-/** The clock is the database's: hosts may disagree about the time (§12 item 41). */
-const select = `
+/** The clock is the database's: hosts may disagree about the time (§12 item 41). `user` is SQL. */
+const select = (user: string) => `
 select u.user_pk::text, u.next_bundle_seq::text, u.retained_bundle_floor::text, s.state_code, s.initializer_source_id,
   s.initialization_id::text, s.lease_expires_at::text,
   extract(epoch from s.lease_expires_at - clock_timestamp())::text as seconds_left
-from sync.user_state u left join sync.scope_state s on s.user_pk = u.user_pk where u.user_id = $1`
+from sync.user_state u left join sync.scope_state s on s.user_pk = u.user_pk where u.user_id = ${user}`
 
 /** Undefined if the user was never seen. */
 export async function readScope(db: Queryable, userId: string): Promise<Scope | undefined> {
-  const { rows } = await db.query<ScopeRow>(select, [userId])
+  const { rows } = await db.query<ScopeRow>(select('$1'), [userId])
   return rows[0] === undefined ? undefined : scopeOf(rows[0])
 }
 
-/**
- * Locks the user until the transaction ends, as go-oversync does: one mutation at a time for each user, across processes.
- * Must be the first thing in a transaction, so that everything that is read later is newer than the lock.
- */
-export async function lockUser(db: Queryable, userId: string): Promise<void> {
-  await db.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [userId])
+/** SQL that locks a user until the transaction ends, as go-oversync does: one mutation at a time for each, across processes. */
+export function lockUser(userId: string): string {
+  return `select pg_advisory_xact_lock(hashtextextended(${quoteLiteral(userId)}, 0))`
 }
 
-/** Locks the user and makes the first records of a new one. */
-export async function lockScope(db: Queryable, userId: string): Promise<Scope> {
-  await lockUser(db, userId)
-  const known = await db.query<ScopeRow>(select, [userId])
-  if (known.rows[0] !== undefined && known.rows[0].state_code !== null) return scopeOf(known.rows[0])
-  await db.query('insert into sync.user_state (user_id) values ($1) on conflict (user_id) do nothing', [
+/**
+ * Runs `operation` in a transaction that locks the user first, so that everything that is read later is newer than the lock,
+ * and makes the first records of a new user.
+ */
+export function transactInScope<T>(
+  pool: Pool,
+  options: TransactionOptions,
+  userId: string,
+  operation: (tx: PoolClient, scope: Scope) => Promise<T>,
+): Promise<T> {
+  const first = `${lockUser(userId)}; ${select(quoteLiteral(userId))}`
+  return transact(pool, { ...options, first }, async (tx, found) => {
+    const row = found.rows[0] as ScopeRow | undefined
+    const known = row !== undefined && row.state_code !== null
+    return operation(tx, known ? scopeOf(row) : await createScope(tx, userId))
+  })
+}
+
+async function createScope(tx: Queryable, userId: string): Promise<Scope> {
+  await tx.query('insert into sync.user_state (user_id) values ($1) on conflict (user_id) do nothing', [
     userId,
   ])
-  await db.query(
+  await tx.query(
     `insert into sync.scope_state (user_pk, state_code) select user_pk, 0 from sync.user_state where user_id = $1
      on conflict (user_pk) do nothing`,
     [userId],
   )
-  const { rows } = await db.query<ScopeRow>(select, [userId])
+  const { rows } = await tx.query<ScopeRow>(select('$1'), [userId])
   return scopeOf(rows[0]!)
 }
 

@@ -2,10 +2,10 @@ import type { QueryResult, QueryResultRow } from 'pg'
 import type { CommittedPush } from '../wire/push.ts'
 import { beginBundle, checkContext, finishBundle } from './bundle.postgres.ts'
 import { RowsError } from './rows-error.ts'
-import { initializeScope, lockScope, requireInitialized } from './scope.postgres.ts'
+import { initializeScope, requireInitialized, transactInScope } from './scope.postgres.ts'
 import type { ServiceContext } from './service-context.ts'
 import { activateSource, lockSource, refuseOutOfOrder, refuseRetired } from './source.postgres.ts'
-import { type Queryable, transact } from './transaction.postgres.ts'
+import type { Queryable } from './transaction.postgres.ts'
 
 /** Within a bundle of the server's own: statements of its transaction, and nothing that could end it. */
 export interface BundleTransaction {
@@ -43,8 +43,7 @@ export async function writeOnServer(
   mustCapture: boolean,
   write: (tx: BundleTransaction) => Promise<void>,
 ): Promise<ServerWriteResult> {
-  return transact(context.pool, {}, async (tx) => {
-    const scope = await lockScope(tx, userId)
+  return transactInScope(context.pool, {}, userId, async (tx, scope) => {
     const initialized = initialize && scope.state.kind === 'uninitialized'
     if (initialized) await initializeScope(tx, scope.userPk, sourceId)
     else requireInitialized(scope)

@@ -27,8 +27,8 @@ export async function createSnapshotSession(
   const replacement =
     request.source_replacement == null ? undefined : checkReplacement(actor, request.source_replacement)
   await deleteExpiredSnapshotSessions(pool)
-  return transact(pool, { isolation: 'repeatable read', attempts, clock }, async (tx) => {
-    if (replacement !== undefined) await lockUser(tx, actor.userId)
+  const first = replacement === undefined ? '' : lockUser(actor.userId)
+  return transact(pool, { isolation: 'repeatable read', attempts, clock, first }, async (tx) => {
     const scope = requireInitialized(await readScope(tx, actor.userId))
     if (replacement !== undefined) await replaceSource(tx, scope.userPk, replacement)
     const { snapshotId, expiresAt } = await insertSession(tx, context, scope)

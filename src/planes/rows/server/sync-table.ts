@@ -26,8 +26,6 @@ export interface SyncTable {
   /** Without the scope column. */
   readonly columns: ReadonlyMap<string, SyncColumn>
   readonly byteaColumns: readonly string[]
-  /** Whether the host has triggers of its own on it, whose effects belong between those of the rows. */
-  readonly hostTriggers: boolean
 }
 
 /** The registered tables of a service. */

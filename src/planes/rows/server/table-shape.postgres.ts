@@ -11,8 +11,6 @@ export interface TableShape {
   readonly columns: readonly ColumnShape[]
   readonly uniques: readonly UniqueShape[]
   readonly foreignKeys: readonly ForeignKey[]
-  /** Names of triggers, without those of constraints. */
-  readonly triggers: readonly string[]
 }
 
 export interface ColumnShape {
@@ -70,8 +68,7 @@ select n.nspname || '.' || c.relname as key, c.relkind as kind, c.relpersistence
       'parentColumns', (select json_agg(a.attname order by k.n) from unnest(f.confkey) with ordinality k(attnum, n)
         join pg_attribute a on a.attrelid = p.oid and a.attnum = k.attnum)) order by f.conname), '[]')
     from pg_constraint f join pg_class p on p.oid = f.confrelid join pg_namespace pn on pn.oid = p.relnamespace
-    where f.conrelid = c.oid and f.contype = 'f')::text as foreign_keys,
-  (select coalesce(json_agg(tgname), '[]') from pg_trigger where tgrelid = c.oid and not tgisinternal)::text as triggers
+    where f.conrelid = c.oid and f.contype = 'f')::text as foreign_keys
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname || '.' || c.relname = any($1::text[]) and c.relkind in ('r', 'p', 'v', 'm', 'f')`
 
@@ -90,7 +87,6 @@ export async function readTableShapes(
         persistence: row.persistence!,
         columns: JSON.parse(row.columns!) as ColumnShape[],
         uniques: JSON.parse(row.uniques!) as UniqueShape[],
-        triggers: JSON.parse(row.triggers!) as string[],
         foreignKeys: JSON.parse(row.foreign_keys!) as ForeignKey[],
       },
     ]),

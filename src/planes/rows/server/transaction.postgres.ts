@@ -15,6 +15,8 @@ export interface TransactionOptions {
   readonly pauseMs?: number
   /** For waiting on locks; 0 or undefined: as long as it takes. */
   readonly lockTimeoutMs?: number
+  /** Statements without parameters that run first, in the round trip that begins the transaction. */
+  readonly first?: string
   readonly clock?: Clock
 }
 
@@ -31,13 +33,13 @@ const pinned = [
 ].join('; ')
 
 /**
- * Runs `operation` in a transaction and commits it. Serialization failures, deadlocks and lock timeouts run it again, up to
+ * Runs `operation` in a transaction and commits it; it is given the result of the last of the `first` statements. Serialization failures, deadlocks and lock timeouts run it again, up to
  * `attempts` in all; every other error rolls back and is thrown.
  */
 export async function transact<T>(
   pool: Pool,
   options: TransactionOptions,
-  operation: (tx: PoolClient) => Promise<T>,
+  operation: (tx: PoolClient, first: QueryResult) => Promise<T>,
 ): Promise<T> {
   const { attempts = 1, pauseMs = 25, clock } = options
   for (let attempt = 1; ; attempt++) {
@@ -52,8 +54,8 @@ export async function transact<T>(
 
 async function runOnce<T>(
   pool: Pool,
-  { isolation = 'read committed', readOnly = false, lockTimeoutMs = 0 }: TransactionOptions,
-  operation: (tx: PoolClient) => Promise<T>,
+  { isolation = 'read committed', readOnly = false, lockTimeoutMs = 0, first = '' }: TransactionOptions,
+  operation: (tx: PoolClient, first: QueryResult) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect()
   let broken = false
@@ -65,10 +67,11 @@ async function runOnce<T>(
   try {
     const lockTimeout =
       lockTimeoutMs > 0 ? `; set local lock_timeout = ${Math.max(1, Math.round(lockTimeoutMs))}` : ''
-    await client.query(
-      `begin isolation level ${isolation}${readOnly ? ' read only' : ''}; ${pinned}${lockTimeout}`,
+    // Several statements in one text have as many results, which the types do not know.
+    const begun: unknown = await client.query(
+      `begin isolation level ${isolation}${readOnly ? ' read only' : ''}; ${pinned}${lockTimeout}; ${first}`,
     )
-    const result = await operation(client)
+    const result = await operation(client, (begun as readonly QueryResult[]).at(-1)!)
     // PostgreSQL answers COMMIT with a rollback, and no error, if a statement failed and nobody noticed.
     if ((await client.query('commit')).command !== 'COMMIT')
       throw new Error('the transaction was rolled back: one of its statements had failed before')

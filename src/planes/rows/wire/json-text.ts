@@ -5,7 +5,7 @@ import type { JsonValue } from './json-value.ts'
  * Numbers that may not survive as doubles: 15 digits or fewer without an exponent always do. It also finds such text
  * inside strings, which costs a closer look and nothing else.
  */
-const longNumber = /(?<=^|[:,[\s])-?\d(?:[\d.]{15,}(?:[eE][+-]?\d+)?|[\d.]*[eE][+-]?\d+)/g
+const longNumber = /(?:^|[:,[\s])(-?\d(?:[\d.]{15,}(?:[eE][+-]?\d+)?|[\d.]*[eE][+-]?\d+))/g
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => JsonValue
@@ -18,7 +18,7 @@ const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => JsonVa
  */
 export function parseJson(text: string): JsonValue {
   for (const match of text.matchAll(longNumber))
-    if (!isExactAsDouble(match[0])) return parseWithSource(text, keepLiteral)
+    if (!isExactAsDouble(match[1]!)) return parseWithSource(text, keepLiteral)
   return JSON.parse(text) as JsonValue
 }
 

@@ -1,4 +1,4 @@
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson, canonicalString } from './canonical-json.ts'
 import { bytesToHex } from './hex.ts'
 import type { JsonObject } from './json-value.ts'
 import type { Operation } from './operation.ts'
@@ -26,16 +26,18 @@ export class RequestHasher {
     this.#hash = sha256()
   }
 
-  add({ schema, table, key, op, base_row_version, payload }: PushedRow): void {
-    const row: JsonObject = {
-      base_row_version,
-      key,
-      op,
-      ...(payload === undefined ? {} : { payload }),
-      schema,
-      table,
-    }
-    this.#hash.update(this.#utf8.encode(`${this.#rows === 0 ? '[' : ','}${canonicalJson(row)}`))
+  add(row: PushedRow): void {
+    this.addCanonical(row, row.payload === undefined ? undefined : canonicalJson(row.payload))
+  }
+
+  /** As `add`, for a caller who has the payload's canonical JSON already. */
+  addCanonical(row: Omit<PushedRow, 'payload'>, payload: string | undefined): void {
+    const { base_row_version, key, op, schema, table } = row
+    this.#hash.update(
+      this.#utf8.encode(
+        `${this.#rows === 0 ? '[' : ','}{"base_row_version":${canonicalJson(base_row_version)},"key":${canonicalJson(key)},"op":"${op}"${payload === undefined ? '' : `,"payload":${payload}`},"schema":${canonicalString(schema)},"table":${canonicalString(table)}}`,
+      ),
+    )
     this.#rows++
   }
 
