@@ -45,7 +45,7 @@ export async function measuredCommand(args: readonly string[]): Promise<Measured
 }
 
 /** VmHWM is the kernel's own high-water mark, so polling cannot miss the peak by more than its last moment. */
-async function usageOf(pid: number | undefined): Promise<{ peakMb: number; cpuSeconds: number }> {
+export async function usageOf(pid: number | undefined): Promise<{ peakMb: number; cpuSeconds: number }> {
   const [status, stat] = await Promise.all([
     readFile(`/proc/${pid}/status`, 'utf8'),
     readFile(`/proc/${pid}/stat`, 'utf8'),

@@ -1,81 +1,87 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { tableNames } from '../rows/tables.ts'
+import pg from 'pg'
+import { usageOf } from '../harness/measured-command.ts'
+import { startPostgres } from '../harness/postgres.ts'
+import { startServer } from '../rows/server.ts'
+import { postgresTables, tableNames } from '../rows/tables.ts'
 
 const total = Number(process.env.SYNCLINE_TEST_BENCH_ROWS ?? 1_000_000)
 
 /**
- * A client of its own process takes a snapshot with a row for every number up to `total`. The server only makes up the chunks
- * that it is asked for, so that what is measured is the client: above all its memory, which must not grow with the snapshot.
+ * A scope with so many rows is frozen and served by a server of its own process, from PostgreSQL, and taken by a client of
+ * its own process into SQLite. Above all it is about memory, which must not grow with the snapshot on either side.
  */
 export async function run(): Promise<Record<string, unknown>> {
+  await using postgres = await startPostgres()
   const folder = await mkdtemp(join(tmpdir(), 'syncline-bench-'))
-  const server = createServer((request, response) => {
-    response.setHeader('Content-Type', 'application/json')
-    response.end(
-      request.method === 'DELETE' ? undefined : JSON.stringify(answer(new URL(request.url!, 'http://x'))),
-    )
-  })
+  const pool = new pg.Pool({ connectionString: postgres.url })
   try {
-    const url = await listen(server)
-    const script = fileURLToPath(new URL('client-process.ts', import.meta.url))
-    const child = spawn(process.execPath, [script, join(folder, 'a.db'), url], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
-    return JSON.parse(output)
+    await pool.query(postgresTables('synced'))
+    using server = await startServer(postgres.url)
+    await fill(pool)
+    const { sums, ...client } = await runClient(join(folder, 'a.db'), server.url)
+    const expected = await sumsOf(pool)
+    if (sums !== expected) throw new Error(`the client holds ${sums}, the server ${expected}`)
+    const { peakMb, cpuSeconds } = await usageOf(server.pid)
+    return { ...client, serverPeakMb: peakMb, serverCpuSeconds: cpuSeconds }
   } finally {
-    server.close()
-    server.closeAllConnections()
+    await pool.end()
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-async function listen(server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-const snapshot = { snapshot_id: '11111111-1111-4111-8111-111111111111', snapshot_bundle_seq: 7 }
-
-function answer({ pathname, searchParams }: URL): object {
-  if (pathname === '/sync/capabilities')
-    return { protocol_version: 'v1', features: { connect_lifecycle: true } }
-  if (pathname === '/sync/connect') return { resolution: 'remote_authoritative' }
-  if (pathname === '/sync/snapshot-sessions')
-    return { ...snapshot, row_count: total, byte_count: 0, expires_at: '2030-01-01T00:00:00Z' }
-  const held = Number(searchParams.get('after_row_ordinal'))
-  const end = Math.min(total, held + Number(searchParams.get('max_rows')))
-  const rows = Array.from({ length: end - held }, (_, i) => row(held + i))
-  return { ...snapshot, rows, next_row_ordinal: end, has_more: end < total }
-}
-
-/** As the server orders them: by table, then by key. */
-function row(ordinal: number): object {
+/**
+ * As if one bundle had brought all rows, without the hour of making it: business rows and their versions are what a snapshot
+ * is taken from. Nothing is analyzed, as after a first upload.
+ */
+async function fill(pool: pg.Pool): Promise<void> {
   const perTable = Math.ceil(total / tableNames.length)
-  const [t, i] = [Math.floor(ordinal / perTable), ordinal % perTable]
-  const id = (table: number, number: number) =>
-    `${table.toString(16).padStart(8, '0')}-0000-4000-8000-${number.toString(16).padStart(12, '0')}`
-  return {
-    schema: 'synced',
-    table: tableNames[t],
-    key: { id: id(t, i) },
-    row_version: 1 + (ordinal % 7),
-    payload: {
-      id: id(t, i),
-      parent_id: t === 0 ? null : id(t - 1, i),
-      title: `Title ${i}`,
-      body: `A body of some length, as notes and tasks have it: ${i * 104_729} and ${i}.`,
-      amount: i * 1_000_003,
-      created_at: '2026-03-24T18:42:11+00:00',
-    },
-  }
+  const id = (table: number, n: string) =>
+    `('${table.toString(16).padStart(8, '0')}-0000-4000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`
+  await pool.query(`
+    begin;
+    set local session_replication_role = replica;
+    insert into sync.user_state (user_id, next_bundle_seq) values ('ada', 2);
+    insert into sync.scope_state (user_pk, state_code, initialized_at, initialized_by_source_id)
+      select user_pk, 2, now(), 'filler' from sync.user_state;
+    insert into sync.bundle_log (user_pk, bundle_seq, source_id, source_bundle_id, row_count, byte_count, bundle_hash)
+      select user_pk, 1, 'filler', 1, ${total}, 0, decode(repeat('00', 32), 'hex') from sync.user_state;
+    ${tableNames
+      .map(
+        (name, t) => `
+    insert into synced.${name} select 'ada', ${id(t, 'n')}, ${t === 0 ? 'null' : id(t - 1, 'n')}, 'Title ' || n,
+      'A body of some length, as notes and tasks have it: ' || n::bigint * 104729 || ' and ' || n || '.', n::bigint * 1000003,
+      '2026-03-24T18:42:11+00:00' from generate_series(0, ${Math.min(perTable, total - t * perTable) - 1}) n;`,
+      )
+      .join('')}
+    insert into sync.row_state (user_pk, table_id, key_bytes, bundle_seq)
+      select user_pk, c.table_id, uuid_send(r.id), 1 from sync.user_state, sync.table_catalog c join (
+        ${tableNames.map((name) => `select '${name}' as name, id from synced.${name}`).join(' union all ')}
+      ) r on r.name = c.table_name;
+    commit`)
+}
+
+interface ClientResult {
+  readonly rows: number
+  /** Of each table: rows and the sum of their amounts. */
+  readonly sums: string
+}
+
+async function runClient(file: string, url: string): Promise<ClientResult> {
+  const script = fileURLToPath(new URL('client-process.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, file, url], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
+  return JSON.parse(output)
+}
+
+async function sumsOf(pool: pg.Pool): Promise<string> {
+  const sums = tableNames.map((name) => `(select count(*) || ':' || sum(amount) from synced.${name})`)
+  const { rows } = await pool.query<{ sums: string }>(`select concat_ws(' ', ${sums.join(', ')}) as sums`)
+  return rows[0]!.sums
 }

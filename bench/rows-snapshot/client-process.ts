@@ -19,10 +19,12 @@ const client = new RowsClient({
 })
 await client.open()
 const started = performance.now()
-let downloadedAt = started
+let [createdAt, downloadedAt] = [0, started]
 const result = await client.attach('ada', {
   onProgress: ({ step }) => {
-    if (step === 'downloading-snapshot') downloadedAt = performance.now()
+    if (step !== 'downloading-snapshot') return
+    createdAt ||= performance.now()
+    downloadedAt = performance.now()
   },
 })
 const ended = performance.now()
@@ -30,9 +32,14 @@ if (result.status !== 'connected') throw new Error(result.status)
 console.log(
   JSON.stringify({
     rows: result.restore?.rowCount,
-    downloadSeconds: Number(((downloadedAt - started) / 1_000).toFixed(1)),
+    // Until the first chunk: above all the server freezing the rows.
+    createSeconds: Number(((createdAt - started) / 1_000).toFixed(1)),
+    downloadSeconds: Number(((downloadedAt - createdAt) / 1_000).toFixed(1)),
     applySeconds: Number(((ended - downloadedAt) / 1_000).toFixed(1)),
-    peakMb: Math.round(process.resourceUsage().maxRSS / 1_024),
+    clientPeakMb: Math.round(process.resourceUsage().maxRSS / 1_024),
+    sums: tableNames
+      .map((name) => db.prepare(`SELECT count(*) || ':' || sum(amount) AS sum FROM ${name}`).get()!.sum)
+      .join(' '),
   }),
 )
 client.close()

@@ -1,18 +1,16 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { RowsClient } from '../../src/planes/rows/client/index.ts'
 import { nodeDriver } from '../../src/planes/rows/client/node-driver.sqlite.ts'
 import { startPostgres } from '../harness/postgres.ts'
+import { startServer } from './server.ts'
 import { postgresTables, type Row, rows, sqliteTables, tableNames } from './tables.ts'
 
 const total = Number(process.env.SYNCLINE_TEST_BENCH_ROWS ?? 50_000)
@@ -165,15 +163,5 @@ function assertSame(a: DatabaseSync, b: DatabaseSync): void {
       return hash.digest('hex')
     })
     if (x !== y) throw new Error(`the clients differ in ${table}`)
-  }
-}
-
-async function startServer(databaseUrl: string): Promise<Disposable & { readonly url: string }> {
-  const script = fileURLToPath(new URL('server-process.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, databaseUrl], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [port] = (await once(child.stdout, 'data')) as [Buffer]
-  return {
-    url: `http://127.0.0.1:${port.toString().trim()}`,
-    [Symbol.dispose]: () => child.kill(),
   }
 }

@@ -8,8 +8,13 @@ const postgres = postgresServer()
 describe('the scenarios of the simulator', () => {
   for (const scenario of scenarios)
     it(`${scenario.name} ends alike on server and devices`, async () => {
-      await play({ postgres }, (stage) => scenario.play(stage))
+      await play({ postgres, watching: scenario.serverWatches ?? true }, (stage) => scenario.play(stage))
     })
+
+  it('all of them at once, each by users of its own on one server', async () => {
+    const alike = scenarios.filter(({ serverWatches = true }) => serverWatches)
+    await play({ postgres, companies: alike.length }, (stage, company) => alike[company]!.play(stage))
+  })
 
   it('also when the server keeps no more than two bundles', async () => {
     for (const name of ['multi-device-complex', 'offline-online'])
@@ -30,7 +35,8 @@ describe('the scenarios while processes die', () => {
     const scenario = scenarios[(seed * 5) % scenarios.length]!
     it(`seed ${seed}: ${scenario.name} ends alike on server and devices`, async () => {
       const retained = seed % 3 === 0 ? 2 : 1_000
-      await play({ postgres, chaos: seeded(seed), retained }, (stage) => scenario.play(stage))
+      const watching = scenario.serverWatches ?? true
+      await play({ postgres, chaos: seeded(seed), retained, watching }, (stage) => scenario.play(stage))
     })
   }
 })

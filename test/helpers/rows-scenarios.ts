@@ -5,6 +5,8 @@ import type { Stage } from './rows-stage.ts'
 export interface Scenario {
   /** As go-oversync's simulator names it (appendix B of the specification). */
   readonly name: string
+  /** False: the server does not offer to watch. */
+  readonly serverWatches?: boolean
   play(stage: Stage): Promise<void>
 }
 
@@ -252,6 +254,73 @@ export const scenarios: readonly Scenario[] = [
       )
       await stage.sync('tablet', 'phone')
       assert.equal(count(stage, 'phone', 'typed_rows'), 2)
+    },
+  },
+  {
+    name: 'watch-peer-push',
+    async play(stage) {
+      await stage.sync('peer')
+      await stage.watch('phone')
+      for (let round = 1; round <= 2; round++) {
+        await stage.edit('peer', users(2, `round ${round}`))
+        await stage.sync('peer')
+        await stage.arrived('phone')
+        assert.equal(count(stage, 'phone', 'users'), 2 * round)
+      }
+    },
+  },
+  {
+    name: 'watch-server-originated',
+    async play(stage) {
+      await stage.edit('peer', users(1))
+      await stage.sync('peer')
+      await stage.watch('phone')
+      await stage.write(
+        `insert into business.users (id, name, email) values (gen_random_uuid(), 'of the server', 's@x')`,
+      )
+      await stage.arrived('phone')
+      assert.equal(count(stage, 'phone', 'users'), 2)
+    },
+  },
+  {
+    name: 'watch-reconnect-catch-up',
+    async play(stage) {
+      await stage.edit('peer', users(2))
+      await stage.sync('peer')
+      await stage.watch('phone')
+      await stage.restartServer()
+      await stage.edit('peer', posts(2))
+      await stage.sync('peer')
+      await stage.arrived('phone')
+      assert.equal(count(stage, 'phone', 'posts'), 4)
+    },
+  },
+  {
+    name: 'watch-server-unsupported-fallback',
+    serverWatches: false,
+    async play(stage) {
+      await stage.sync('peer')
+      await stage.watch('phone')
+      await stage.edit('peer', users(3))
+      await stage.sync('peer')
+      await stage.arrived('phone')
+      assert.equal(count(stage, 'phone', 'users'), 3)
+    },
+  },
+  {
+    name: 'watch-many-clients-converge',
+    async play(stage) {
+      const watching = ['a', 'b', 'c', 'd']
+      await stage.edit('peer', users(2))
+      await stage.sync('peer')
+      await stage.watch(...watching)
+      await stage.edit('peer', posts(1))
+      await stage.sync('peer')
+      await stage.arrived(...watching)
+      await stage.edit('peer', sql('DELETE FROM posts'))
+      await stage.sync('peer')
+      await stage.arrived(...watching)
+      for (const device of watching) assert.equal(count(stage, device, 'posts'), 0)
     },
   },
 ]

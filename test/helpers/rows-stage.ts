@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
+import { createSyncService, ScopeManager } from '../../src/planes/rows/server/index.ts'
 import type { PostgresServer, TestDatabase } from './postgres-server.ts'
-import { businessSchema } from './rows-business.ts'
+import { businessSchema, businessTables as serverTables } from './rows-business.ts'
 import { syncDevice } from './rows-device-sync.ts'
 import { openDevice } from './rows-tables.ts'
 import { deviceRows, serverRows } from './rows-world.ts'
@@ -21,6 +22,13 @@ export interface Stage {
   /** Whose the device is from now on; the former user is detached, with all sent. */
   hand(device: string, user: string): Promise<void>
   rows(device: string): Record<string, unknown[]>
+  /** From now on the devices' clients run in the background, and watch. They are not to be edited. */
+  watch(...devices: string[]): Promise<void>
+  /** Waits until devices that watch hold what the server has, whoever dies meanwhile. */
+  arrived(...devices: string[]): Promise<void>
+  /** Rows that the server writes: a process beside the one that devices talk to. */
+  write(sql: string): Promise<void>
+  restartServer(): Promise<void>
 }
 
 export interface StageOptions {
@@ -29,22 +37,46 @@ export interface StageOptions {
   readonly chaos?: (() => number) | undefined
   /** Bundles the server keeps; few of them make it send snapshots. */
   readonly retained?: number
+  /** Whether the server offers to watch. */
+  readonly watching?: boolean
+  /** As many companies play at the same time, on one server, each with users and devices of its own. */
+  readonly companies?: number
 }
 
 /** Plays a scenario and proves that server and devices hold the same at its end, for every user. */
 export async function play(
-  { postgres, chaos, retained = 1_000 }: StageOptions,
-  scenario: (stage: Stage) => Promise<void>,
+  { postgres, chaos, retained = 1_000, watching = true, companies = 1 }: StageOptions,
+  scenario: (stage: Stage, company: number) => Promise<void>,
 ): Promise<void> {
   await using folder = await temporaryFolder()
   await using database = await postgres.database()
   await database.pool.query(businessSchema)
-  await using server = await startServer(database, retained)
+  await using server = await startServer(database, retained, watching)
+  await Promise.all(
+    Array.from({ length: companies }, async (_, company) => {
+      await using stage = openStage({ folder, database, server, chaos, company: `c${company}` })
+      await scenario(stage, company)
+      await stage.proveSame()
+    }),
+  )
+}
+
+interface Setting {
+  readonly folder: { join(name: string): string }
+  readonly database: TestDatabase
+  readonly server: ServerProcess
+  readonly chaos: (() => number) | undefined
+  readonly company: string
+}
+
+function openStage(setting: Setting): Stage & AsyncDisposable & { proveSame(): Promise<void> } {
+  const { folder, database, server, chaos, company } = setting
   const users = new Map<string, string>()
-  const userOf = (device: string) => users.get(device) ?? 'ada'
-  const path = (device: string) => folder.join(`${device}.db`)
+  const watchers = new Map<string, ChildProcess>()
+  const userOf = (device: string) => `${company} ${users.get(device) ?? 'ada'}`
+  const path = (device: string) => folder.join(`${company}-${device}.db`)
   const prepare = async (device: string) => {
-    users.set(device, userOf(device))
+    users.set(device, users.get(device) ?? 'ada')
     using opened = openDevice(path(device))
     await opened.client.open()
   }
@@ -62,7 +94,27 @@ export async function play(
     if (chaos !== undefined) await storm(chaos, server, path(device), userOf(device))
     await calm(device)
   }
-  const stage: Stage = {
+  const rows = (device: string) => {
+    using db = new DatabaseSync(path(device))
+    return deviceRows(db)
+  }
+  const start = async (device: string) => {
+    const options = { path: path(device), user: userOf(device), url: server.url }
+    const child = run('rows-watching-process.ts', [JSON.stringify(options)])
+    watchers.set(device, child)
+    await once(child.stdout!, 'data')
+  }
+  const stop = async (device: string) => {
+    const child = watchers.get(device)!
+    watchers.delete(device)
+    const ended = once(child, 'close')
+    child.kill('SIGKILL')
+    await ended
+  }
+  const stopAll = async () => {
+    for (const device of [...watchers.keys()]) await stop(device)
+  }
+  return {
     async edit(device, edits) {
       await prepare(device)
       using opened = openDevice(path(device))
@@ -84,25 +136,50 @@ export async function play(
       if (outcome !== 'detached') throw new Error(`${device} has unsent rows`)
       users.set(device, user)
     },
-    rows(device) {
-      using db = new DatabaseSync(path(device))
-      return deviceRows(db)
+    rows,
+    async watch(...devices) {
+      for (const device of devices) {
+        await prepare(device)
+        await start(device)
+      }
     },
-  }
-  await scenario(stage)
-  await proveSame(database, users, calm, stage)
-}
-
-async function proveSame(
-  database: TestDatabase,
-  users: ReadonlyMap<string, string>,
-  calm: (device: string) => Promise<void>,
-  stage: Stage,
-): Promise<void> {
-  // Twice: what the last device sends must reach the first.
-  for (const device of [...users.keys(), ...users.keys()]) await calm(device)
-  for (const [device, user] of users) {
-    assert.deepEqual(stage.rows(device), await serverRows(database, user), `${device} of ${user}`)
+    async arrived(...devices) {
+      if (chaos !== undefined && chaos() < 0.6) await server.restart()
+      for (const device of devices) {
+        if (chaos !== undefined && chaos() < 0.4) {
+          await stop(device)
+          await start(device)
+        }
+        const expected = JSON.stringify(await serverRows(database, userOf(device)))
+        while (JSON.stringify(rows(device)) !== expected)
+          await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    },
+    async write(sql) {
+      const service = createSyncService({
+        pool: database.pool,
+        config: { registeredTables: serverTables, bundleChangeWatch: { enabled: true } },
+      })
+      await service.bootstrap()
+      const writer = { writerId: 'writer of the server' }
+      await new ScopeManager(service).execWrite(userOf(''), writer, async (tx) => {
+        await tx.query(sql)
+      })
+      await service.close()
+    },
+    restartServer: () => server.restart(),
+    async proveSame() {
+      await stopAll()
+      // Twice: what the last device sends must reach the first.
+      for (const device of [...users.keys(), ...users.keys()]) await calm(device)
+      for (const device of users.keys())
+        assert.deepEqual(
+          rows(device),
+          await serverRows(database, userOf(device)),
+          `${device} of ${userOf(device)}`,
+        )
+    },
+    [Symbol.asyncDispose]: stopAll,
   }
 }
 
@@ -135,11 +212,20 @@ interface ServerProcess extends AsyncDisposable {
   restart(): Promise<void>
 }
 
-async function startServer(database: TestDatabase, retained: number): Promise<ServerProcess> {
+async function startServer(
+  database: TestDatabase,
+  retained: number,
+  watching: boolean,
+): Promise<ServerProcess> {
   let port = 0
   let child: ChildProcess
   const start = async () => {
-    child = run('rows-server-process.ts', [database.url, String(port), String(retained)])
+    child = run('rows-server-process.ts', [
+      database.url,
+      String(port),
+      String(retained),
+      watching ? 'watch' : '',
+    ])
     const [line] = (await once(child.stdout!, 'data')) as [Buffer]
     port = Number(line.toString())
   }

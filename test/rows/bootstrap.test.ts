@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import pg from 'pg'
 import {
   createSyncService,
+  discoverSchema,
   type RegisteredTable,
   RowsError,
   type ServiceConfig,
@@ -276,6 +277,36 @@ describe('bootstrap', () => {
     assert.ok(at('users') < at('posts') && at('files') < at('file_reviews') && at('files') < at('users'))
     assert.equal(Math.abs(at('teams') - at('team_members')), 1)
     assert.deepEqual([...cycles.values()], [['business.team_members', 'business.teams']])
+  })
+
+  it('R-6 the order, the foreign keys and what is wrong can be had without changing anything', async () => {
+    await using database = await postgres.database()
+    await database.pool.query(businessSchema)
+    const found = await discoverSchema(database.pool, businessTables, {
+      'business.users': ['business.files'],
+    })
+    assert.deepEqual(found.dependencies.get('business.users'), ['business.files'])
+    assert.equal(found.tableOrder.length, businessTables.length)
+    assert.deepEqual(
+      found.foreignKeys.find(({ constraint }) => constraint === 'file_reviews_file_id_fk'),
+      {
+        constraint: 'file_reviews_file_id_fk',
+        child: 'business.file_reviews',
+        childColumns: ['_sync_scope_id', 'file_id'],
+        parent: 'business.files',
+        parentColumns: ['_sync_scope_id', 'id'],
+        match: 's',
+        onDelete: 'c',
+        onUpdate: 'a',
+        deferrable: true,
+      },
+    )
+    await assert.rejects(
+      discoverSchema(database.pool, [{ schema: 'business', table: 'posts', syncKeyColumns: ['id'] }]),
+      unsupported(/not registered/),
+    )
+    const { rows } = await database.pool.query(`select to_regnamespace('sync') is null as clean`)
+    assert.equal(rows[0].clean, true)
   })
 
   it('R-7 many processes may begin at the same time on one database', async () => {

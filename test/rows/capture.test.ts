@@ -253,17 +253,88 @@ describe('capture', () => {
       shuffled,
     )
 
-    const rest = shuffled.filter((_, i) => i % 3 !== 0).reverse()
+    // Runs that are captured as sets, because the deletion at the end might have cascaded.
+    const others = Array.from({ length: 40 }, () => randomUUID())
+    const kept = shuffled.filter((_, i) => i % 3 !== 0)
+    const [last, ...updated] = kept
     expectOk(
-      await push(
-        device,
-        4,
-        rest.map((key) => ({ table: 'users', key, op: 'DELETE' as const, base: 3 })),
-      ),
+      await push(device, 4, [
+        ...others.map((key) => ({ table: 'users', key, payload: user('e') })),
+        ...updated.map((key) => ({
+          table: 'users',
+          key,
+          op: 'UPDATE' as const,
+          base: 3,
+          payload: user('f'),
+        })),
+        { table: 'users', key: last!, op: 'DELETE' as const, base: 3 },
+      ]),
     )
     assert.deepEqual(
       (await rowsOf(device, 4)).map((row) => row.id),
+      [...others, ...updated, last],
+    )
+
+    const rest = updated.toReversed()
+    expectOk(
+      await push(
+        device,
+        5,
+        rest.map((key) => ({ table: 'users', key, op: 'DELETE' as const, base: 4 })),
+      ),
+    )
+    assert.deepEqual(
+      (await rowsOf(device, 5)).map((row) => row.id),
       rest,
+    )
+  })
+
+  it('R-12 a row stands where it was touched first, though it was touched again', async () => {
+    const { userId, device } = await fresh()
+    const [a, b, c] = [randomUUID(), randomUUID(), randomUUID()]
+    await write(userId, 1, async (tx) => {
+      for (const id of [a, b, c]) await tx.query(insertUser, [id, 'x'])
+      await tx.query('update business.users set name = $3 where _sync_scope_id = $1 and id = $2', [
+        userId,
+        a,
+        'y',
+      ])
+    })
+    assert.deepEqual(
+      (await rowsOf(device, 1)).map((row) => [row.id, row.name]),
+      [
+        [a, 'y'],
+        [b, 'x'],
+        [c, 'x'],
+      ],
+    )
+  })
+
+  it('R-10 what a trigger does that the host adds while the service runs belongs to the bundle', async () => {
+    await using own = await rowsServer(postgres)
+    const device = await connected(own.device('ann', 'a'))
+    const keys = Array.from({ length: 40 }, () => randomUUID())
+    const rows = keys.map((key) => ({ table: 'users', key, payload: user('a') }))
+    expectOk(await push(device, 1, rows))
+    await own.database.pool.query(`
+      create function business.note() returns trigger language plpgsql as $$ begin
+        insert into business.notes (id, title) values (new.id::text, new.name || new.id); return null; end $$;
+      create trigger zz_note after update on business.users for each row execute function business.note()`)
+    const { body } = expectOk(
+      await push(
+        device,
+        2,
+        keys.map((key) => ({ table: 'users', key, op: 'UPDATE', base: 1, payload: user('b') })),
+      ),
+    )
+    assert.equal(body.row_count, 80)
+    const effects = await rowsOf(device, 2)
+    assert.deepEqual(
+      effects.map(({ table, id }) => [table, id]),
+      keys.flatMap((key) => [
+        ['users', key],
+        ['notes', key],
+      ]),
     )
   })
 

@@ -230,6 +230,7 @@ describe('R-68 detaching', () => {
     assert.notEqual(device.client.sourceInfo().currentSourceId, currentSourceId)
     device[Symbol.dispose]()
     const bob = await ready(world.device('a', { user: 'bob' }), 'bob')
+    assert.equal(bob.client.lastBundleSeqSeen(), 0)
     addUser(bob, 'of bob')
     await bob.client.sync()
     assert.deepEqual(userNames(bob), ['of bob'])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { postgresServer } from '../helpers/postgres-server.ts'
-import { rowsOf } from '../helpers/rows-tables.ts'
+import { businessSqlite, rowsOf } from '../helpers/rows-tables.ts'
 import {
   addPost,
   addUser,
@@ -186,8 +186,12 @@ describe('R-63 rebuilding', () => {
     ]
     for (const [what, change] of lies) {
       let chunks = 0
-      device.line.after = (request, response) =>
-        isSnapshotChunk(request) && ++chunks === 2 ? changed(response, change) : undefined
+      device.line.after = (request, response) => {
+        if (!isSnapshotChunk(request) || ++chunks !== 2) return undefined
+        // Nothing is left of the attempt before.
+        assert.ok(rowsOf(device.db, 'SELECT 1 FROM _sync_snapshot_stage').length <= 2, what)
+        return changed(response, change)
+      }
       await assert.rejects(
         what === lies[0]![0] ? device.client.pullToStable() : device.client.rebuild(),
         { code: 'rows/server-answer' },
@@ -304,6 +308,21 @@ describe('R-64 foreign keys while applying', () => {
     await b.client.sync()
     assert.deepEqual(deviceRows(b.db), await serverRows(world.database))
     assert.deepEqual(rowsOf(b.db, 'PRAGMA foreign_key_check'), [])
+  })
+
+  it('that are checked at once, where the application made them so, hold as well', async () => {
+    await using world = await rowsWorld(postgres)
+    const a = await ready(world.device('a'))
+    const ddl = businessSqlite.replaceAll('DEFERRABLE INITIALLY DEFERRED', '')
+    const b = await ready(world.device('b', { ddl }))
+    const [parent, child] = [crypto.randomUUID(), crypto.randomUUID()]
+    a.db.exec(
+      `INSERT INTO categories VALUES ('${child}', 'child', NULL), ('${parent}', 'parent', NULL);
+       UPDATE categories SET parent_id = '${parent}' WHERE id = '${child}'`,
+    )
+    await a.client.sync()
+    await b.client.sync()
+    assert.deepEqual(deviceRows(b.db), await serverRows(world.database))
   })
 
   it('an update of a parent leaves its children alone', async () => {

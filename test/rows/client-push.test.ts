@@ -102,6 +102,31 @@ describe('R-59 a push that was cut off', () => {
       assert.deepEqual(deviceRows(second.db), await serverRows(world.database))
     })
 
+  it('and whose bundle was pruned meanwhile is found in the snapshot, and not sent again', async () => {
+    await using world = await rowsWorld(postgres, { config: { retainedBundlesPerUser: 1 } })
+    const first = await ready(world.device('a', { retry: { enabled: false } }))
+    addUser(first, 'pushed')
+    first.db.exec(`UPDATE users SET created_at = '2026-01-01T00:00:00Z'`)
+    first.line.before = (request) => (isCommittedRows(request) ? breaks() : undefined)
+    await assert.rejects(first.client.pushPending(), { code: 'rows/unreachable' })
+    const { currentSourceId } = first.client.sourceInfo()
+    first[Symbol.dispose]()
+    const peer = await ready(world.device('b'))
+    for (const name of ['1', '2']) {
+      addUser(peer, name)
+      await peer.client.pushPending()
+    }
+    const second = await ready(world.device('a'))
+    const { outcome, restore } = await second.client.pushPending()
+    assert.deepEqual([outcome, restore?.rowCount], ['committed', 3])
+    assert.equal(second.client.sourceInfo().currentSourceId, currentSourceId)
+    assert.equal(second.client.pendingSyncStatus().pendingRowCount, 0)
+    addUser(second, 'next')
+    await second.client.sync()
+    assert.deepEqual(userNames(second), ['1', '2', 'next', 'pushed'])
+    assert.deepEqual(deviceRows(second.db), await serverRows(world.database))
+  })
+
   it('while it seeded the scope is found committed, although the scope is initialized since (§12 no. 1)', async () => {
     await using world = await rowsWorld(postgres)
     const device = world.device('a', { retry: { enabled: false } })

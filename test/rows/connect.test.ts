@@ -133,6 +133,17 @@ describe('connect', () => {
     const userId = freshUser()
     const device = server.device(userId, 'a')
     const initializationId = (await connect(device, true)).initialization_id
+    const { push_id } = expectOk(await create(device, { initialization_id: initializationId })).body
+    await expireLease(userId)
+    const rows = [
+      { schema: 'business', table: 'users', key: { id: randomUUID() }, op: 'INSERT', payload: {} },
+    ]
+    assert.deepEqual(
+      refusal(await device.post(`/sync/push-sessions/${push_id}/chunks`, { start_row_ordinal: 0, rows })),
+      [409, 'initialization_stale'],
+    )
+    await sql(`update sync.scope_state set lease_expires_at = now() + interval '1 minute'
+      where user_pk = (select user_pk from sync.user_state where user_id = '${userId}')`)
     const id = await stage(device, 1, [insertOf()], { initializationId })
     await expireLease(userId)
     assert.deepEqual(refusal(await device.post(`/sync/push-sessions/${id}/commit`)), [
@@ -159,8 +170,14 @@ describe('connect', () => {
         )
       )[0].at
     const start = await expiry()
-    await stage(device, 1, [insertOf()], { initializationId })
-    assert.ok((await expiry()) > start)
+    const { push_id } = expectOk(await create(device, { initialization_id: initializationId })).body
+    const created = await expiry()
+    assert.ok(created > start)
+    const rows = [
+      { schema: 'business', table: 'users', key: { id: randomUUID() }, op: 'INSERT', payload: {} },
+    ]
+    expectOk(await device.post(`/sync/push-sessions/${push_id}/chunks`, { start_row_ordinal: 0, rows }))
+    assert.ok((await expiry()) > created)
   })
 
   it('R-44 nothing is read before the scope is initialized', async () => {

@@ -231,6 +231,39 @@ describe('pull', () => {
     await pushing
   })
 
+  it('R-39 a pull that pruning overtakes between two of its reads still sends the whole window', async () => {
+    await using own = await rowsServer(postgres)
+    const device = await fresh(own)
+    await fill(device, 5)
+    const pruner = await own.database.pool.connect()
+    await pruner.query('begin; lock table sync.bundle_log in access exclusive mode')
+    const pulling = device.get('/sync/pull?after_bundle_seq=1')
+    // The pull has read the floor, and waits for the log.
+    for (;;) {
+      const { rows } = await own.database.pool.query(
+        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      if (rows.length > 0) break
+    }
+    await pruner.query(`update sync.user_state set retained_bundle_floor = 3;
+      delete from sync.bundle_log where bundle_seq <= 3; commit`)
+    pruner.release()
+    const { body } = expectOk(await pulling)
+    assert.deepEqual(
+      body.bundles.map((bundle: { bundle_seq: number; rows: unknown[] }) => [
+        bundle.bundle_seq,
+        bundle.rows.length,
+      ]),
+      [
+        [2, 1],
+        [3, 1],
+        [4, 1],
+        [5, 1],
+      ],
+    )
+    assert.deepEqual(refusal(await device.get('/sync/pull?after_bundle_seq=1')), [409, 'history_pruned'])
+  })
+
   it('R-52 a pull reports its six stages', async () => {
     const timings: StageTiming[] = []
     await using own = await rowsServer(postgres, {

@@ -84,6 +84,16 @@ describe('sequences and sources', () => {
     assert.deepEqual(refusal(await commit(device, fourth)), [409, 'source_sequence_changed'])
   })
 
+  it('R-17 a push is refused at commit when its number was used while it was uploaded', async () => {
+    const device = await fresh()
+    const staged = await stage(device, 1, [insertOf()])
+    await server.service.withinSyncBundle(device, { sourceId: 'a', sourceBundleId: 1 }, async (tx) => {
+      await tx.query(`insert into business.users (id, name, email) values (gen_random_uuid(), 'x', 'x')`)
+    })
+    assert.deepEqual(refusal(await commit(device, staged)), [409, 'source_sequence_changed'])
+    assert.equal(await latest(device), 1)
+  })
+
   it('R-18 a tuple that was committed is answered with what it became', async () => {
     const device = await fresh()
     const { body: committed } = expectOk(await push(device, 1, [insertOf(), insertOf()]))
@@ -92,10 +102,12 @@ describe('sequences and sources', () => {
       assert.deepEqual(again.body, { status: 'already_committed', ...committed })
     }
     assert.equal(await latest(device), 1)
-    assert.equal(
-      (await sql('select count(*)::int as n from sync.push_sessions where source_id = $1', device.userId))[0]
-        .n,
-      0,
+    assert.deepEqual(
+      await sql(
+        'select 1 from sync.push_sessions join sync.user_state using (user_pk) where user_id = $1',
+        device.userId,
+      ),
+      [],
     )
   })
 
@@ -123,6 +135,16 @@ describe('sequences and sources', () => {
     const start = await count()
     await create(device, 1)
     assert.equal((await count()) - start, 1)
+  })
+
+  it('R-18 a tuple whose bundle is at the floor is not told any more, though its record may remain', async () => {
+    const device = await fresh()
+    expectOk(await push(device, 1, [insertOf()]))
+    expectOk(await push(device, 2, [insertOf()]))
+    await sql('update sync.user_state set retained_bundle_floor = 1 where user_id = $1', device.userId)
+    assert.deepEqual(refusal(await create(device, 1)), [409, 'history_pruned'])
+    assert.deepEqual(refusal(await device.get('/sync/committed-bundles/1/rows')), [409, 'history_pruned'])
+    assert.equal((await create(device, 2)).body.status, 'already_committed')
   })
 
   it('R-20 a retired source cannot push; its successor begins with 1', async () => {
@@ -165,6 +187,8 @@ describe('sequences and sources', () => {
     assert.deepEqual(refusal(stolen), [409, 'push_conflict'])
     assert.equal(stolen.body.conflict.server_row, null)
     expectOk(await push(eve, 1, [{ ...insertOf(key), payload: user('eve') }]))
+    const shown = await push(eve, 2, [{ table: 'users', key, op: 'DELETE', base: 9 }])
+    assert.equal(shown.body.conflict.server_row.name, 'eve')
     expectOk(await push(eve, 2, [{ table: 'users', key, op: 'DELETE', base: 1 }]))
     assert.deepEqual(
       await sql('select _sync_scope_id as owner, name from business.users where id = $1', key),
@@ -208,10 +232,15 @@ describe('staging', () => {
       ['more than planned', 0, [a, b, c, wireRow(insertOf())], 400, 'push_chunk_invalid'],
       ['a row twice', 0, [a, a], 400, 'push_chunk_invalid'],
       ['an unknown table', 0, [{ ...a, table: 'other' }], 400, 'push_chunk_invalid'],
-      ['too many rows', 0, Array(5001).fill(a), 400, 'push_chunk_invalid'],
     ]
     for (const [name, start, rows, status, code] of refused)
       assert.deepEqual(refusal(await chunk(device, id, start, rows)), [status, code], name)
+    const many = Array.from({ length: 5_001 }, () => wireRow(insertOf()))
+    const large = (await create(server.device(device.userId, 'large'), 1, many.length)).body.push_id
+    const largeChunk = (rows: readonly unknown[]) =>
+      chunk(server.device(device.userId, 'large'), large, 0, rows)
+    assert.deepEqual(refusal(await largeChunk(many)), [400, 'push_chunk_invalid'])
+    expectOk(await largeChunk(many.slice(1)))
     assert.deepEqual((await chunk(device, id, 0, [a, b])).body, { push_id: id, next_expected_row_ordinal: 2 })
     assert.deepEqual(refusal(await chunk(device, id, 0, [a, b])), [409, 'push_chunk_out_of_order'])
     expectOk(await chunk(device, id, 2, [c]))
@@ -382,6 +411,9 @@ describe('conflicts', () => {
     ]
     const answer = await push(device, 2, rows)
     assert.equal(answer.body.conflict.key.id, keys[1])
+    const stale = keys.map((key) => ({ table: 'users', key, op: 'DELETE', base: 7 }) as const)
+    for (const order of [stale, stale.toReversed()])
+      assert.equal((await push(device, 2, order)).body.conflict.key.id, order[0]!.key)
     assert.equal(await latest(device), 1)
     assert.deepEqual(
       await sql('select distinct name from business.users where _sync_scope_id = $1', device.userId),
@@ -415,6 +447,26 @@ describe('applying', () => {
       ]),
     )
     assert.equal(await latest(device), 1)
+  })
+
+  it('R-13 a push that changes nothing on the server is refused, and uses no number', async () => {
+    const device = await fresh()
+    const key = randomUUID()
+    expectOk(await push(device, 1, [insertOf(key)]))
+    // As if the row had been lost behind the back of sync.
+    const client = await server.database.pool.connect()
+    await client.query(
+      `begin; set local session_replication_role = replica; delete from business.users where id = '${key}'; commit`,
+    )
+    client.release()
+    for (const op of ['UPDATE', 'DELETE'] as const)
+      assert.deepEqual(refusal(await push(device, 2, [{ ...insertOf(key), op, base: 1 }])), [
+        400,
+        'push_commit_invalid',
+      ])
+    assert.equal(await latest(device), 1)
+    expectOk(await push(device, 2, [insertOf()]))
+    assert.equal(await latest(device), 2)
   })
 
   it('columns that are not pushed take their default, or stay as they are', async () => {

@@ -46,6 +46,9 @@ export function retryDelay(
   return Math.max(floorMs, Math.round(backoff * (1 + policy.jitter * (2 * random - 1))))
 }
 
+/** A server that asks for more is asked again all the same: whoever called would rather hear of it than wait for hours. */
+const longestHintMs = 60_000
+
 const retryableStatus: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
 /** No answer, or one that says "not now". A refusal of ours (4xx) and a broken server (500) stay what they are. */
@@ -81,7 +84,8 @@ export async function retrying<T>(
           error,
         )
       const hint = isRowsClientError(error, 'rows/server-refused') ? error.details.retryAfterMs : undefined
-      await clock.sleep(retryDelay(policy, failures, random(), hint), signal)
+      const floorMs = hint === undefined ? 0 : Math.min(hint, longestHintMs)
+      await clock.sleep(retryDelay(policy, failures, random(), floorMs), signal)
     }
   }
 }

@@ -24,6 +24,7 @@ export async function committedRows(
     const scope = await readScope(tx, userId)
     if (scope !== undefined && bundleSeq <= scope.floor)
       throw new RowsError('history_pruned', `bundle ${bundleSeq} is gone: begin anew with a snapshot`, {
+        providedBundleSeq: bundleSeq,
         retainedBundleFloor: scope.floor,
       })
     const { rows } =

@@ -57,6 +57,7 @@ export async function pull(
 function refuseGap({ floor, latest }: Scope, { after, target }: PullRequest): void {
   if (after < floor || (target > 0 && target <= floor))
     throw new RowsError('history_pruned', `bundles up to ${floor} are gone: begin anew with a snapshot`, {
+      providedBundleSeq: after < floor ? after : target,
       retainedBundleFloor: floor,
     })
   if (after > latest || target > latest)

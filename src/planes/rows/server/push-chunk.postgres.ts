@@ -33,7 +33,7 @@ export async function uploadPushChunk(
         throw new RowsError(
           'push_chunk_out_of_order',
           `the next row of this push is ${session.nextOrdinal}, not ${start}`,
-          { expectedRowOrdinal: session.nextOrdinal },
+          { expectedRowOrdinal: session.nextOrdinal, actualRowOrdinal: start },
         )
       const next = start + staged.length
       if (next > session.plannedRows)

@@ -26,9 +26,11 @@ export interface RowsErrorDetails {
   readonly leaseExpiresAt?: string
   /** Of `push_chunk_out_of_order`. */
   readonly expectedRowOrdinal?: number
+  readonly actualRowOrdinal?: number
   /** Of `history_pruned` for a source tuple: what that source committed last. */
   readonly maxCommittedSourceBundleId?: number
-  /** Of `history_pruned` for a checkpoint or a bundle. */
+  /** Of `history_pruned` for a checkpoint or a bundle: that one, and the last one that is gone. */
+  readonly providedBundleSeq?: number
   readonly retainedBundleFloor?: number
   /** Of 429 and 503: seconds to wait before trying again. */
   readonly retryAfterSeconds?: number
