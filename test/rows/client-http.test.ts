@@ -94,6 +94,23 @@ describe('R-70 retries', () => {
     assert.equal(clock.sleeping, 0)
   })
 
+  it('wait no longer than a minute, whatever Retry-After asks', async () => {
+    await using world = await rowsWorld(postgres)
+    const clock = new FakeClock()
+    const device = await ready(world.device('a', { clock }))
+    await device.client.sync()
+    let asked = 0
+    device.line.after = (request) => {
+      if (!isPull(request) || ++asked > 1) return undefined
+      return new Response('', { status: 503, headers: { 'Retry-After': '86400' } })
+    }
+    const pulled = device.client.pullToStable()
+    while (asked < 1 || clock.sleeping === 0) await new Promise((resolve) => setImmediate(resolve))
+    await clock.advance(60_000)
+    await pulled
+    assert.equal(asked, 2)
+  })
+
   it('double the delay up to its maximum, give or take the jitter', () => {
     const policy = requestRetry({ initialBackoffMs: 100, maxBackoffMs: 1_000, jitter: 0.2 })
     assert.deepEqual(

@@ -26,6 +26,7 @@ import {
   push,
   type RowsServer,
   rowsServer,
+  stage,
 } from '../helpers/rows-server.ts'
 
 const postgres = postgresServer()
@@ -264,6 +265,59 @@ describe('bad requests', () => {
     assert.deepEqual(refusal(await device.get('/sync/pull')), [500, 'pull_failed'])
     assert.equal((await broken.service.status()).committed_bundle_count, 0)
   })
+})
+
+describe('failures that have no code of their own', () => {
+  const session = `/sync/push-sessions/%push`
+  const frozen = `/sync/snapshot-sessions/%snapshot`
+  const failures: readonly [string, string, string, unknown?][] = [
+    ['connect_failed', 'table sync.scope_state', 'POST /sync/connect', {}],
+    [
+      'push_session_create_failed',
+      'table sync.push_sessions',
+      'POST /sync/push-sessions',
+      { source_bundle_id: 2, planned_row_count: 1 },
+    ],
+    [
+      'push_chunk_failed',
+      'table sync.push_sessions',
+      `POST ${session}/chunks`,
+      {
+        start_row_ordinal: 1,
+        rows: [{ table: 'notes', schema: 'business', key: { id: 'n' }, op: 'DELETE' }],
+      },
+    ],
+    ['push_session_commit_failed', 'table sync.row_state', `POST ${session}/commit`],
+    ['push_session_delete_failed', 'table sync.push_sessions', `DELETE ${session}`],
+    ['committed_bundle_rows_failed', 'table sync.bundle_rows', 'GET /sync/committed-bundles/1/rows'],
+    ['pull_failed', 'table sync.bundle_rows', 'GET /sync/pull'],
+    ['snapshot_session_create_failed', 'table sync.row_state', 'POST /sync/snapshot-sessions', {}],
+    ['snapshot_chunk_failed', 'table sync.snapshot_session_rows', `GET ${frozen}`],
+    ['snapshot_session_delete_failed', 'table sync.snapshot_sessions', `DELETE ${frozen}`],
+    ['bundle_change_watch_failed', 'table sync.user_state', 'GET /sync/watch'],
+    ['status_failed', 'sequence sync.history_pruned_error_seq', 'GET /syncx/status'],
+    ['health_failed', 'sequence sync.history_pruned_error_seq', 'GET /syncx/health'],
+  ]
+  for (const [code, dropped, request, body] of failures)
+    it(`${code}: 500, and no word of the database's`, async () => {
+      await using own = await rowsServer(postgres, { config: { bundleChangeWatch: { enabled: true } } })
+      const device = await connected(own.device('ann', 'a'))
+      expectOk(await push(device, 1, [insertOf()]))
+      const pushed = await stage(device, 2, [insertOf()])
+      const { snapshot_id } = expectOk(await device.post('/sync/snapshot-sessions')).body
+      await own.database.pool.query(`drop ${dropped} cascade`)
+      const [method, path] = request.split(' ') as [string, string]
+      const target = path.replace('%push', pushed).replace('%snapshot', snapshot_id)
+      const response = await device.send(
+        new Request(`http://rows.test${target}`, {
+          method,
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        }),
+      )
+      const answer = (await response.json()) as { error: string; message: string }
+      assert.deepEqual([response.status, answer.error], [500, code])
+      assert.doesNotMatch(answer.message, /sync\.|relation|exist/)
+    })
 })
 
 describe('rows that the database refuses', () => {

@@ -46,7 +46,9 @@ const reasons: Readonly<Record<string, RejectionReason>> = {
 export function isRejection(error: unknown): error is DatabaseError {
   // What fails in our own tables is no fault of the rows.
   if ((error as Partial<DatabaseError> | undefined)?.schema === 'sync') return false
-  return /^(?:22|23|42|44|54|P0001)/.test(sqlState(error) ?? '')
+  const state = sqlState(error) ?? ''
+  // Nor is a table that is not there.
+  return state !== '42P01' && /^(?:22|23|42|44|54|P0001)/.test(state)
 }
 
 /** Why a commit was refused, and by which row: the push is applied once more, and rolled back, to find it. */
