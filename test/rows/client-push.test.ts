@@ -313,6 +313,25 @@ describe('a push the server refuses', () => {
   })
 })
 
+it('what was transferred is counted, chunk by chunk, until that is reset', async () => {
+  await using world = await rowsWorld(postgres)
+  const device = await ready(world.device('a', { uploadLimit: 2, downloadLimit: 2, snapshotChunkRows: 2 }))
+  for (const name of ['1', '2', '3', '4', '5']) addUser(device, name)
+  // Spelled differently by the server, so that the rows have to be fetched.
+  device.db.exec(`UPDATE users SET created_at = '2026-01-01T00:00:00Z'`)
+  await device.client.pushPending()
+  await device.client.rebuild()
+  assert.deepEqual(device.client.transferDiagnostics(), {
+    snapshotSessionsCreated: 1,
+    snapshotChunksFetched: 3,
+    pushSessionsCreated: 1,
+    pushChunksUploaded: 3,
+    committedBundleChunksRead: 3,
+  })
+  device.client.resetTransferDiagnostics()
+  assert.ok(Object.values(device.client.transferDiagnostics()).every((count) => count === 0))
+})
+
 it('progress and changes are reported', async () => {
   await using world = await rowsWorld(postgres)
   const a = await ready(world.device('a'))

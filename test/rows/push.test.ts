@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, describe, it } from 'node:test'
-import { createSyncService } from '../../src/planes/rows/server/index.ts'
+import { createSyncService, ScopeManager } from '../../src/planes/rows/server/index.ts'
 import { BundleHasher } from '../../src/planes/rows/wire/bundle-hash.ts'
 import { parseJson } from '../../src/planes/rows/wire/json-text.ts'
 import { pushChunkRequestSchema } from '../../src/planes/rows/wire/push.ts'
@@ -11,6 +11,7 @@ import {
   connected,
   type Device,
   expectOk,
+  openRowsServer,
   type PushedRow,
   push,
   type RowsServer,
@@ -59,6 +60,50 @@ describe('sequences and sources', () => {
       Array.from({ length: 18 }, (_, i) => i + 1),
     )
     assert.equal(await latest(other), 1)
+  })
+
+  it('R-15 R-48 also when several processes serve one user', async () => {
+    const lasting = { ...server.database, [Symbol.asyncDispose]: async () => {} }
+    await using second = await openRowsServer(lasting)
+    const userId = freshUser()
+    const seqs: number[] = []
+    const pushAll = async (device: Device) => {
+      for (let id = 1; id <= 8; id++)
+        seqs.push(expectOk(await push(device, id, [insertOf()])).body.bundle_seq)
+    }
+    const writeAll = async ({ service }: RowsServer) => {
+      for (let i = 0; i < 8; i++) {
+        const { bundle } = await new ScopeManager(service).execWrite(
+          userId,
+          { writerId: 'w' },
+          async (tx) => {
+            await tx.query(
+              `insert into business.users (id, name, email) values (gen_random_uuid(), 'x', 'x')`,
+            )
+          },
+        )
+        seqs.push(bundle.bundle_seq)
+      }
+    }
+    const [a, b] = await Promise.all([
+      connected(server.device(userId, 'a')),
+      connected(second.device(userId, 'b')),
+    ])
+    await Promise.all([pushAll(a), pushAll(b), writeAll(server), writeAll(second)])
+    assert.deepEqual(
+      seqs.sort((x, y) => x - y),
+      Array.from({ length: 32 }, (_, i) => i + 1),
+    )
+    const { body } = expectOk(await a.get('/sync/pull'))
+    assert.deepEqual(
+      body.bundles.map((bundle: { bundle_seq: number }) => bundle.bundle_seq),
+      seqs,
+    )
+    const written = body.bundles.filter((bundle: { source_id: string }) => bundle.source_id === 'w')
+    assert.deepEqual(
+      written.map((bundle: { source_bundle_id: number }) => bundle.source_bundle_id),
+      Array.from({ length: 16 }, (_, i) => i + 1),
+    )
   })
 
   it('R-16 a source counts from 1 without a gap', async () => {

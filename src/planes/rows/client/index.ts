@@ -40,5 +40,6 @@ export {
   type RowsPlaneOptions,
   type RowsScope,
 } from './rows-plane.ts'
+export type { TransferDiagnostics } from './server-api.ts'
 export type { SqlFunction, SqliteDriver, SqlRow, SqlValue } from './sqlite-driver.ts'
 export type { RowsProgress } from './sync-core.ts'

@@ -24,6 +24,7 @@ import type {
   SyncThenDetachResult,
 } from './result-types.ts'
 import { serializeRow } from './serialize-row.ts'
+import type { TransferDiagnostics } from './server-api.ts'
 import { type RowsProgress, SyncCore } from './sync-core.ts'
 import { countDirty, managedTables, readAttachment, readOperation } from './sync-state.ts'
 import { pendingStatus, syncStatus } from './sync-status.ts'
@@ -203,6 +204,15 @@ export class RowsClient implements Disposable {
   serializeRow({ table, key }: RowName): string | undefined {
     this.#assertNotClosed()
     return serializeRow(this.#core, table, key)
+  }
+
+  /** Counts of what went over the wire, to see why a sync takes long. */
+  transferDiagnostics(): TransferDiagnostics {
+    return this.#core.api.transferred
+  }
+
+  resetTransferDiagnostics(): void {
+    this.#core.api.resetTransferred()
   }
 
   /** Tells which rows sync wrote, after each of its commits. @returns a function that ends the subscription */

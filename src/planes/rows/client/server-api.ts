@@ -30,12 +30,44 @@ export interface Caller {
 
 const nothing = z.unknown()
 
+/** What was transferred since the client was made, or since it was reset. Attempts that failed do not count. */
+export interface TransferDiagnostics {
+  readonly snapshotSessionsCreated: number
+  readonly snapshotChunksFetched: number
+  readonly pushSessionsCreated: number
+  readonly pushChunksUploaded: number
+  readonly committedBundleChunksRead: number
+}
+
+const nothingTransferred: TransferDiagnostics = {
+  snapshotSessionsCreated: 0,
+  snapshotChunksFetched: 0,
+  pushSessionsCreated: 0,
+  pushChunksUploaded: 0,
+  committedBundleChunksRead: 0,
+}
+
 /** The operations of the server (§2.4), one request each: validated, never retried here. */
 export class ServerApi {
   readonly #line: HttpLine
+  #transferred = nothingTransferred
 
   constructor(options: HttpLineOptions) {
     this.#line = new HttpLine(options)
+  }
+
+  get transferred(): TransferDiagnostics {
+    return this.#transferred
+  }
+
+  resetTransferred(): void {
+    this.#transferred = nothingTransferred
+  }
+
+  async #counted<T>(name: keyof TransferDiagnostics, answer: Promise<T>): Promise<T> {
+    const value = await answer
+    this.#transferred = { ...this.#transferred, [name]: this.#transferred[name] + 1 }
+    return value
   }
 
   capabilities(caller: Caller): Promise<CapabilitiesResponse> {
@@ -48,16 +80,19 @@ export class ServerApi {
   }
 
   createPush(caller: Caller, request: CreatePushRequest): Promise<CreatePushResponse> {
-    return this.#line.request(
-      post(caller, paths.pushSessions, JSON.stringify(request)),
-      createPushResponseSchema,
+    return this.#counted(
+      'pushSessionsCreated',
+      this.#line.request(post(caller, paths.pushSessions, JSON.stringify(request)), createPushResponseSchema),
     )
   }
 
   /** @param rows a JSON list */
   uploadChunk(caller: Caller, pushId: string, start: number, rows: string): Promise<PushChunkResponse> {
     const body = `{"start_row_ordinal":${start},"rows":${rows}}`
-    return this.#line.request(post(caller, paths.pushChunks(pushId), body), pushChunkResponseSchema)
+    return this.#counted(
+      'pushChunksUploaded',
+      this.#line.request(post(caller, paths.pushChunks(pushId), body), pushChunkResponseSchema),
+    )
   }
 
   commitPush(caller: Caller, pushId: string): Promise<CommittedPush> {
@@ -77,7 +112,10 @@ export class ServerApi {
   ): Promise<CommittedRowsResponse> {
     const cursor = after === undefined ? '' : `after_row_ordinal=${after}&`
     const path = `${paths.committedRows(bundleSeq)}?${cursor}max_rows=${maxRows}`
-    return this.#line.request(get(caller, path), committedRowsResponseSchema)
+    return this.#counted(
+      'committedBundleChunksRead',
+      this.#line.request(get(caller, path), committedRowsResponseSchema),
+    )
   }
 
   /** @param target the ceiling of the round; undefined on its first page */
@@ -92,7 +130,10 @@ export class ServerApi {
     replacement: SourceReplacement | undefined,
   ): Promise<CreateSnapshotResponse> {
     const body = replacement === undefined ? undefined : JSON.stringify({ source_replacement: replacement })
-    return this.#line.request(post(caller, paths.snapshotSessions, body), createSnapshotResponseSchema)
+    return this.#counted(
+      'snapshotSessionsCreated',
+      this.#line.request(post(caller, paths.snapshotSessions, body), createSnapshotResponseSchema),
+    )
   }
 
   /** @param held how many rows are held already */
@@ -103,7 +144,10 @@ export class ServerApi {
     maxRows: number,
   ): Promise<SnapshotChunkResponse> {
     const path = `${paths.snapshotSession(snapshotId)}?after_row_ordinal=${held}&max_rows=${maxRows}`
-    return this.#line.request(get(caller, path), snapshotChunkResponseSchema)
+    return this.#counted(
+      'snapshotChunksFetched',
+      this.#line.request(get(caller, path), snapshotChunkResponseSchema),
+    )
   }
 
   async deleteSnapshot(caller: Caller, snapshotId: string): Promise<void> {
