@@ -314,7 +314,15 @@ export const scenarios: readonly Scenario[] = [
       await stage.edit('peer', users(2))
       await stage.sync('peer')
       await stage.watch(...watching)
+      // Children before their parents by key, and in circles: only whole bundles hold.
       await stage.edit('peer', posts(1))
+      await stage.edit('peer', (db) => {
+        for (let i = 0; i < 200; i++) {
+          const [team, member] = [uuid(), uuid()]
+          db.prepare('INSERT INTO team_members VALUES (?, ?, ?)').run(member, `captain ${i}`, team)
+          db.prepare('INSERT INTO teams VALUES (?, ?, ?)').run(team, `team ${i}`, member)
+        }
+      })
       await stage.sync('peer')
       await stage.arrived(...watching)
       await stage.edit('peer', sql('DELETE FROM posts'))

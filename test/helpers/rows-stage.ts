@@ -61,6 +61,12 @@ export async function play(
   )
 }
 
+/** What another process sees of a device at any moment: no row without the rows it refers to, since bundles come whole. */
+function wholeBundlesOnly(path: string): void {
+  using db = new DatabaseSync(path, { readOnly: true })
+  assert.deepEqual(db.prepare('PRAGMA foreign_key_check').all(), [], 'a part of a bundle is visible')
+}
+
 interface Setting {
   readonly folder: { join(name: string): string }
   readonly database: TestDatabase
@@ -151,8 +157,10 @@ function openStage(setting: Setting): Stage & AsyncDisposable & { proveSame(): P
           await start(device)
         }
         const expected = JSON.stringify(await serverRows(database, userOf(device)))
-        while (JSON.stringify(rows(device)) !== expected)
-          await new Promise((resolve) => setTimeout(resolve, 20))
+        while (JSON.stringify(rows(device)) !== expected) {
+          wholeBundlesOnly(path(device))
+          await new Promise((resolve) => setTimeout(resolve, 5))
+        }
       }
     },
     async write(sql) {

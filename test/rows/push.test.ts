@@ -265,6 +265,39 @@ describe('staging', () => {
     assert.equal((await sql('select * from business.users where id = $1', key)).length, 1)
   })
 
+  it('R-23 a commit is visible whole or not at all, to readers of tables, bundles and snapshots', async () => {
+    const device = await fresh()
+    const count = 3_000
+    const id = await stage(
+      device,
+      1,
+      Array.from({ length: count }, () => insertOf()),
+    )
+    const seen = new Set<number>()
+    let done = false
+    const committing = commit(device, id).finally(() => {
+      done = true
+    })
+    while (!done) {
+      const [{ n }] = await sql(
+        'select count(*)::int as n from business.users where _sync_scope_id = $1',
+        device.userId,
+      )
+      const { bundles } = expectOk(await device.get('/sync/pull')).body
+      const snapshot = expectOk(await device.post('/sync/snapshot-sessions')).body
+      seen
+        .add(n)
+        .add(bundles[0]?.rows.length ?? 0)
+        .add(snapshot.row_count)
+      await device.delete(`/sync/snapshot-sessions/${snapshot.snapshot_id}`)
+    }
+    assert.equal(expectOk(await committing).body.row_count, count)
+    assert.deepEqual(
+      [...seen].filter((n) => n !== 0 && n !== count),
+      [],
+    )
+  })
+
   it('R-24 a chunk that does not fit is refused, and the session goes on as if it had not come', async () => {
     const device = await fresh()
     const { body } = expectOk(await create(device, 1, 3))
@@ -478,6 +511,115 @@ describe('conflicts', () => {
 })
 
 describe('applying', () => {
+  it('columns may have any name, also those that SQL of ours uses', async () => {
+    const names = [
+      't',
+      'n',
+      'r',
+      's',
+      'p',
+      'c',
+      'new',
+      'old',
+      'payload',
+      'key',
+      'ordinal',
+      'row_ordinal',
+      'user',
+    ]
+    await using database = await postgres.database()
+    await database.pool.query(`create table odd (_sync_scope_id text not null, id text not null,
+      ${names.map((name) => `"${name}" text`).join(', ')}, f double precision, primary key (_sync_scope_id, id));
+      create table plain (like odd including all); alter table plain drop column f`)
+    const tables = ['odd', 'plain'].map((table) => ({ schema: 'public', table, syncKeyColumns: ['id'] }))
+    const lasting = { ...database, [Symbol.asyncDispose]: async () => {} }
+    await using own = await openRowsServer(lasting, { config: { registeredTables: tables } })
+    const device = await connected(own.device('ann', 'a'))
+    const row = (table: string, key: string, more = {}) => ({
+      schema: 'public',
+      table,
+      key: { id: key },
+      op: 'INSERT',
+      base_row_version: 0,
+      payload: Object.fromEntries(names.map((name) => [name, `${name} of <${key}>`])),
+      ...more,
+    })
+    const pushRows = async (id: number, rows: readonly object[]): Promise<Answer> => {
+      const { push_id } = expectOk(await create(device, id, rows.length)).body
+      expectOk(await chunk(device, push_id, 0, rows))
+      return commit(device, push_id)
+    }
+    const keys = Array.from({ length: 40 }, (_, i) => `k${i}`)
+    const all = tables.flatMap(({ table }) => keys.map((key) => [table, key] as const))
+    expectOk(
+      await pushRows(
+        1,
+        all.map(([table, key]) => row(table, key)),
+      ),
+    )
+    expectOk(
+      await pushRows(2, [
+        ...all.slice(1).map(([table, key]) => row(table, key, { op: 'UPDATE', base_row_version: 1 })),
+        row('odd', 'k0', { op: 'DELETE', base_row_version: 1, payload: undefined }),
+      ]),
+    )
+    const conflict = await pushRows(3, [row('plain', 'k1')])
+    assert.equal(conflict.body.conflict.server_row.t, 't of <k1>')
+    const { snapshot_id } = expectOk(await device.post('/sync/snapshot-sessions')).body
+    const frozen = (await device.get(`/sync/snapshot-sessions/${snapshot_id}`)).body.rows
+    const pulled = (await device.get('/sync/pull')).body.bundles
+    assert.deepEqual([frozen.length, pulled[0].rows.length, pulled[1].rows.length], [79, 80, 80])
+    for (const { table, key, payload } of [...frozen, ...pulled[0].rows, ...pulled[1].rows.slice(0, -1)]) {
+      const { f: _, ...columns } = payload
+      assert.deepEqual(columns, { id: key.id, ...row(table, key.id).payload })
+    }
+    for (const { bundle_hash, rows } of pulled) {
+      const hasher = new BundleHasher()
+      for (const one of rows) hasher.add(one)
+      assert.equal(hasher.finish().hex, bundle_hash)
+    }
+  })
+
+  it('R-34 of a plain table, too, the hash covers what canonical JSON escapes and rounds', async () => {
+    await using database = await postgres.database()
+    await database.pool.query(`create table plain (_sync_scope_id text not null, id text not null, text text, big bigint,
+      flag boolean, at timestamptz, primary key (_sync_scope_id, id))`)
+    const lasting = { ...database, [Symbol.asyncDispose]: async () => {} }
+    const tables = [{ schema: 'public', table: 'plain', syncKeyColumns: ['id'] }]
+    await using own = await openRowsServer(lasting, { config: { registeredTables: tables } })
+    const device = await connected(own.device('ann', 'a'))
+    const texts = [
+      'a < b > c & d',
+      '\u2028\u2029',
+      'é😀\ufffd\u007f\u0080',
+      '\b\f\n\r\t\u000b\u001f"\\/',
+      '0'.repeat(16),
+      '',
+    ]
+    const bigs = ['9223372036854775807', '-9007199254740993', '999999999999999', '0', '-1', 'null']
+    const rows = texts.map(
+      (text, i) =>
+        `{"schema":"public","table":"plain","key":{"id":"${i}"},"op":"INSERT","payload":{"text":${JSON.stringify(text)},"big":${bigs[i]},"flag":${i % 2 === 0},"at":"2026-03-24T20:42:11.5+02:00"}}`,
+    )
+    const { push_id } = expectOk(await create(device, 1, rows.length)).body
+    expectOk(
+      await device.post(
+        `/sync/push-sessions/${push_id}/chunks`,
+        `{"start_row_ordinal":0,"rows":[${rows.join(',')}]}`,
+      ),
+    )
+    const { bundle_hash } = expectOk(await commit(device, push_id)).body
+    const { text } = await device.get('/sync/committed-bundles/1/rows')
+    const sent = parseJson(text) as unknown as { rows: Parameters<BundleHasher['add']>[0][] }
+    const hasher = new BundleHasher()
+    for (const one of sent.rows) hasher.add(one)
+    assert.equal(hasher.finish().hex, bundle_hash)
+    assert.deepEqual(
+      sent.rows.map(({ payload }) => [payload!.text, String(payload!.big), payload!.at]),
+      texts.map((expected, i) => [expected, bigs[i], '2026-03-24T18:42:11.5+00:00']),
+    )
+  })
+
   it('R-30 rows may refer to rows that come later, to themselves, and in circles', async () => {
     const device = await fresh()
     const [team, captain, root, child, author, post] = Array.from({ length: 6 }, () => randomUUID())

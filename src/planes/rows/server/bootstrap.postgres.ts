@@ -129,9 +129,16 @@ function syncTable(table: NormalTable, id: number, shape: TableShape): SyncTable
     keyColumn,
     keyKind: shape.columns.find((column) => column.name === keyColumn)!.type as SyncKeyKind,
     columns: new Map(columns.map((column) => [column.name, column])),
+    isPlain: shape.columns.every(({ type }) => plainTypes.has(type)),
     byteaColumns: columns.filter((column) => column.kind === 'bytea').map((column) => column.name),
   }
 }
+
+/** Whole numbers, booleans, and what becomes a string. */
+const plainTypes: ReadonlySet<string> = new Set([
+  ...['int2', 'int4', 'int8', 'bool', 'uuid', 'text', 'varchar', 'bpchar'],
+  ...['date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval'],
+])
 
 function columnKind(type: string, category: string): ColumnKind {
   if (type === 'bytea') return 'bytea'

@@ -105,6 +105,15 @@ export function capturedRow(table: SyncTable, text: string): JsonObject {
   return parsed
 }
 
+/** Characters that canonical JSON escapes and PostgreSQL does not, and integers that a double may not hold. */
+const notCanonical = /[<>&\u2028\u2029]|\d{16}/
+
+/** Of the JSON text of a row of a plain table, with its members in the order of canonical JSON. */
+export function plainPayloadText(table: SyncTable, text: string): PayloadText {
+  if (notCanonical.test(text)) return payloadText(table, capturedRow(table, text))
+  return { canonical: text, exact: text }
+}
+
 /** From PostgreSQL's jsonb, where bytea is hex. */
 export function payloadText(table: SyncTable, parsed: JsonObject): PayloadText {
   if (table.byteaColumns.length === 0) return canonicalForms(parsed)

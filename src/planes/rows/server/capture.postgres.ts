@@ -100,7 +100,7 @@ begin
   insert into sync.bundle_capture_stage (txid, user_pk, table_id, op_code, key_bytes, payload_db)
     select txid_current(), current_setting('${bundleContext.userPk}')::bigint, tg_argv[2]::integer, 1,
       ${keyOf('r.payload')}, r.payload
-    from (select to_jsonb(n) - '${scopeColumn}' as payload from new_rows n) r;
+    from (select to_jsonb(n.*) - '${scopeColumn}' as payload from new_rows n) r;
   return null;
 end $$;
 
@@ -114,7 +114,7 @@ begin
   end if;
   insert into sync.bundle_capture_stage (txid, user_pk, table_id, op_code, key_bytes, payload_db)
     select txid_current(), current_setting('${bundleContext.userPk}')::bigint, s.table_id, 2, s.key_bytes, r.payload
-    from (select to_jsonb(n) - '${scopeColumn}' as payload from new_rows n) r
+    from (select to_jsonb(n.*) - '${scopeColumn}' as payload from new_rows n) r
       join sync.push_session_rows s on s.push_id = run[1]::uuid
         and s.row_ordinal between run[2]::bigint and run[3]::bigint and s.key_bytes = ${keyOf('r.payload')}
     order by s.row_ordinal;

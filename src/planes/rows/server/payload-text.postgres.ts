@@ -8,7 +8,7 @@ import type { SyncTable } from './sync-table.ts'
  * `encode` breaks its lines after 76 characters, which no decoder of ours takes.
  */
 export function wirePayload(table: SyncTable, alias: string): string {
-  const whole = `to_jsonb(${alias}) - '${scopeColumn}'`
+  const whole = `to_jsonb(${alias}.*) - '${scopeColumn}'`
   const { byteaColumns } = table
   if (byteaColumns.length === 0) return whole
   const members = byteaColumns.map(

@@ -5,10 +5,11 @@ import {
   capturedRow,
   type EffectBatch,
   payloadText,
+  plainPayloadText,
   type RowEffect,
   rowsPerFetch,
 } from './bundle-effects.postgres.ts'
-import { appliedDirectly, scopeColumn } from './capture.postgres.ts'
+import { appliedDirectly, scopeColumn, setBasedRun } from './capture.postgres.ts'
 import {
   type ApplyBatch,
   insertStatement,
@@ -17,8 +18,11 @@ import {
   updateStatement,
 } from './push-apply.postgres.ts'
 import type { PushSession } from './push-session.postgres.ts'
+import { quoteName } from './quote.postgres.ts'
+import type { SyncTable } from './sync-table.ts'
 
 interface WrittenRow {
+  readonly key: string
   readonly payload: string
   readonly ordinal?: string
 }
@@ -41,7 +45,7 @@ export async function* applyDirectly(
   await markRun(tx, appliedDirectly)
   for (const batch of batches) {
     const isInsert = batch.opCode === operationCode.INSERT
-    const returned = `returning (to_jsonb(t) - '${scopeColumn}')::text as payload`
+    const returned = `returning ${writtenRow(batch.table)}`
     const statement = isInsert
       ? `${insertStatement(batch)} ${returned}`
       : `${updateStatement(batch)} ${returned}, s.${pushedOrdinal}::text as ordinal`
@@ -52,15 +56,24 @@ export async function* applyDirectly(
       if (rows.length > 0) yield { count: rows.length, effects: () => effectsOf(batch, rows) }
     }
   }
-  await markRun(tx, '')
-  await tx.query('set constraints all immediate')
+  await tx.query(`set local ${setBasedRun} = ''; set constraints all immediate`)
+}
+
+/** SQL for the key and the payload of the row `t`; of a plain table with its members sorted, so that nothing is left to do. */
+function writtenRow(table: SyncTable): string {
+  const key = `t.${quoteName(table.keyColumn)}::text as key`
+  if (!table.isPlain) return `${key}, (to_jsonb(t.*) - '${scopeColumn}')::text as payload`
+  const columns = [...table.columns.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+  const members = columns.map((name) => `t.${quoteName(name)}`).join(', ')
+  return `${key}, (select row_to_json(r.*)::text from (select ${members}) r) as payload`
 }
 
 function* effectsOf({ table, opCode }: ApplyBatch, rows: readonly WrittenRow[]): Generator<RowEffect> {
-  for (const row of rows) {
-    const written = capturedRow(table, row.payload)
-    const key = String(written[table.keyColumn])
+  for (const { key, payload: text } of rows) {
     const keyHex = table.keyKind === 'uuid' ? key.replaceAll('-', '') : Buffer.from(key).toString('hex')
-    yield { table, key, keyHex, opCode, payload: payloadText(table, written) }
+    const payload = table.isPlain
+      ? plainPayloadText(table, text)
+      : payloadText(table, capturedRow(table, text))
+    yield { table, key, keyHex, opCode, payload }
   }
 }

@@ -26,6 +26,8 @@ export interface SyncTable {
   /** Without the scope column. */
   readonly columns: ReadonlyMap<string, SyncColumn>
   readonly byteaColumns: readonly string[]
+  /** All columns are of types that PostgreSQL writes into JSON just as canonical JSON has them, but for some characters. */
+  readonly isPlain: boolean
 }
 
 /** The registered tables of a service. */
