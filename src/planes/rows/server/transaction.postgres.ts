@@ -33,8 +33,8 @@ const pinned = [
 ].join('; ')
 
 /**
- * Runs `operation` in a transaction and commits it; it is given the result of the last of the `first` statements. Serialization failures, deadlocks and lock timeouts run it again, up to
- * `attempts` in all; every other error rolls back and is thrown.
+ * Runs `operation` in a transaction and commits it; it is given the result of the last of the `first` statements. Serialization
+ * failures, deadlocks and lock timeouts run it again, up to `attempts` in all; every other error rolls back and is thrown.
  */
 export async function transact<T>(
   pool: Pool,
