@@ -15,13 +15,14 @@ import type {
   SyncReport,
   SyncRequest,
 } from '../node/control.ts'
+import type { DocumentsControl, DocumentsProgress, Waiting } from '../node/documents/documents-control.ts'
 import type { IdentityControl } from '../node/identity.ts'
 import type { RowsControl } from '../node/rows/rows-control.ts'
 import type { ServerControl, SyncState } from '../node/sync-control.ts'
 import { textLines } from '../node/text-lines.ts'
 import type { SetFingerprint } from '../planes/events/event-store.ts'
 import type { Filter } from '../planes/events/filter.ts'
-import { askable, type ControlCall, type ControlLine, socketName } from './control-protocol.ts'
+import { askable, type ControlCall, type ControlLine, socketName, waiting } from './control-protocol.ts'
 
 /** The node is ours and trusted; this only keeps a broken stream from filling the memory. */
 const maxLineBytes = 64 * 1024 * 1024
@@ -32,6 +33,7 @@ export class ControlClient implements NodeControl {
   readonly identityControl = this.#part<IdentityControl>('identityControl')
   readonly acl = this.#part<AccessControl>('acl')
   readonly rows = this.#part<RowsControl>('rows')
+  readonly documents = this.#part<DocumentsControl>('documents')
   readonly sync: ServerControl = {
     ...this.#part<Omit<ServerControl, 'updates'>>('sync'),
     updates: (signal) => this.#updates(signal),
@@ -100,7 +102,13 @@ export class ControlClient implements NodeControl {
   #part<T>(of: keyof typeof askable): T {
     const asked = (method: string) => [
       method,
-      (...args: unknown[]) => this.#call({ call: 'ask', of, method, args }),
+      (...args: unknown[]) => {
+        if (!waiting.has(`${of}.${method}`)) return this.#call({ call: 'ask', of, method, args })
+        // A signal cannot be sent: to break off is to hang up.
+        const [wish, { signal, onProgress } = {}] = args as [unknown, Waiting?]
+        const tell = (progress: unknown) => onProgress?.(progress as DocumentsProgress)
+        return this.#call({ call: 'ask', of, method, args: [wish] }, signal, tell)
+      },
     ]
     return Object.fromEntries(Object.keys(askable[of]).map(asked)) as T
   }

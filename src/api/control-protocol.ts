@@ -9,6 +9,27 @@ export const askable = {
   identityControl: { show: false, import: true, rotate: true },
   acl: { grant: true, revoke: true, list: false },
   rows: { scopes: false, scope: false, prune: true },
+  documents: {
+    create: true,
+    list: false,
+    show: false,
+    read: false,
+    write: true,
+    remove: true,
+    share: true,
+    unshare: true,
+    ticket: true,
+    join: true,
+    sync: true,
+    requests: false,
+    approve: true,
+    reject: true,
+    grant: true,
+    revoke: true,
+    peers: false,
+    removePeer: true,
+    history: false,
+  },
   sync: {
     putServer: true,
     getServer: false,
@@ -37,6 +58,9 @@ export const askable = {
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, boolean>>>>
 
+/** Those that may take long: after their arguments they get a signal that ends them and somebody to tell how they go. */
+export const waiting: ReadonlySet<string> = new Set(['documents.join', 'documents.sync'])
+
 /**
  * What goes through the control socket: lines of JSON, one call per connection. The first line is the call, for
  * `import` the lines to import follow until the caller ends its side. The answer is a stream of lines: any number of
@@ -58,7 +82,7 @@ export const callSchema = z.discriminatedUnion('call', [
   z.strictObject({ call: z.literal('updates') }),
   z.strictObject({
     call: z.literal('ask'),
-    of: z.enum(['keys', 'identityControl', 'acl', 'rows', 'sync']),
+    of: z.enum(['keys', 'identityControl', 'acl', 'rows', 'documents', 'sync']),
     method: z.string(),
     args: z.array(z.unknown()).max(4),
   }),

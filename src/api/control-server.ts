@@ -7,10 +7,18 @@ import { isToken, tokenPrefix } from '../node/api-key.ts'
 import type { AuditEntry, AuditLog } from '../node/audit-log.ts'
 import type { NodeControl } from '../node/control.ts'
 import { textLines } from '../node/text-lines.ts'
+import { DocumentError } from '../planes/documents/document-error.ts'
 import type { Filter } from '../planes/events/filter.ts'
 import { parseFilter } from '../planes/events/filter-parser.ts'
 import { defaultLimits } from '../planes/events/limits.ts'
-import { askable, type ControlCall, type ControlLine, callSchema, socketName } from './control-protocol.ts'
+import {
+  askable,
+  type ControlCall,
+  type ControlLine,
+  callSchema,
+  socketName,
+  waiting,
+} from './control-protocol.ts'
 
 /** A definition, a filter, one line of an import, or a file of servers with how far they are. The caller is the node’s own user. */
 const maxLineBytes = 16 * 1024 * 1024
@@ -117,7 +125,7 @@ export class ControlServer implements AsyncDisposable {
       case 'status':
         return node.status()
       case 'ask':
-        return ask(node, call)
+        return ask(node, call, { signal, onProgress })
       case 'count':
         return node.count(filterOf(call.filter))
       case 'syncOnce':
@@ -138,7 +146,11 @@ export class ControlServer implements AsyncDisposable {
 }
 
 /** Only what `askable` names: the rest of these objects is nobody's business outside. */
-function ask(node: NodeControl, { of, method, args }: Extract<ControlCall, { call: 'ask' }>): unknown {
+function ask(
+  node: NodeControl,
+  { of, method, args }: Extract<ControlCall, { call: 'ask' }>,
+  attention: { readonly signal: AbortSignal; readonly onProgress: (progress: unknown) => void },
+): unknown {
   const part = node[of] as unknown as Readonly<Record<string, (...args: unknown[]) => unknown>>
   if (!Object.hasOwn(askable[of], method))
     throw new SyncError(
@@ -146,7 +158,8 @@ function ask(node: NodeControl, { of, method, args }: Extract<ControlCall, { cal
       `there is no ${of}.${method} to ask for; is the node of another version?`,
     )
   // JSON has no undefined: what was left out came as null.
-  return part[method]!(...args.map((argument) => argument ?? undefined))
+  const given = args.map((argument) => argument ?? undefined)
+  return part[method]!(...given, ...(waiting.has(`${of}.${method}`) ? [attention] : []))
 }
 
 /** What the audit log says of a call: everything but secrets, which stand among the arguments without a name. */
@@ -170,6 +183,7 @@ const filterOf = (value: unknown): Filter => parseFilter(value, defaultLimits)
 function describe(error: unknown): Extract<ControlLine, { error: unknown }>['error'] {
   if (error instanceof SyncError)
     return { code: error.code, message: error.message, retryable: error.retryable }
+  if (error instanceof DocumentError) return { code: error.code, message: error.message, retryable: false }
   const message = error instanceof Error ? error.message : String(error)
   return { code: 'internal/bug', message, retryable: false }
 }

@@ -1,4 +1,5 @@
 import { SyncError } from '../kernel/sync-error.ts'
+import { DocumentError, type DocumentErrorCode } from '../planes/documents/document-error.ts'
 
 export interface HttpErrorOptions {
   /** A stable word for programs; default: the status. */
@@ -58,9 +59,31 @@ export const unauthorized = () => new HttpError(401, 'Invalid or missing API key
 export const invalid = (messages: readonly string[], code?: string) =>
   new HttpError(422, messages.join('; '), { messages, code })
 
+/** What of documents is not a matter of what was asked for; all else is a 422. */
+const documentStatus: Readonly<Partial<Record<DocumentErrorCode, number>>> = {
+  'document/unknown-database': 404,
+  'document/not-found': 404,
+  'document/unknown-peer': 404,
+  'document/no-key': 403,
+  'document/permission-denied': 403,
+  'document/access-request': 409,
+  'document/access-pending': 409,
+  'document/transport': 409,
+  'document/sync-incomplete': 503,
+  'document/unreachable': 503,
+  'document/peer-protocol': 503,
+  'document/peer-refused': 503,
+  'document/peer-not-found': 409,
+  'document/peer-denied': 409,
+}
+
 /** What a thrown value means over HTTP; what nobody expected says nothing about the inside. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error
+  if (error instanceof DocumentError) {
+    const status = documentStatus[error.code] ?? 422
+    return new HttpError(status, error.message, { code: error.code })
+  }
   if (!(error instanceof SyncError)) return new HttpError(500, 'the node failed; its log says how')
   const { code, message } = error
   if (code === 'config/invalid' || code === 'data/invalid') return new HttpError(422, message, { code })

@@ -3,6 +3,7 @@ import { version } from '../node/package-file.ts'
 import { aclCommand } from './acl.ts'
 import { configCommand } from './config.ts'
 import { demoCommand } from './demo.ts'
+import { docCommand } from './doc.ts'
 import { exportCommand } from './export.ts'
 import { exitCodeOf, explain } from './failure.ts'
 import { identityCommand } from './identity.ts'
@@ -62,6 +63,7 @@ export function createProgram(terminal: Terminal): Command {
     relayCommand,
     keyCommand,
     aclCommand,
+    docCommand,
     rowsCommand,
     identityCommand,
     demoCommand,

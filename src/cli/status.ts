@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { GitStatus } from '../node/control.ts'
 import type { RowsStatus } from '../node/rows/rows-control.ts'
 import type { SyncHealth } from '../node/sync-control.ts'
+import { documentsLines } from './doc-words.ts'
 import { openControl } from './open-control.ts'
 import { type CommonOptions, command } from './options.ts'
 import { number } from './progress-line.ts'
@@ -31,6 +32,7 @@ export function statusCommand(terminal: Terminal): Command {
           ...gitLines(status.git),
           ...quarantineLines(health),
           ...rowsLines(status.rows),
+          ...documentsLines(status.documents, Date.now()),
         ].join('\n')
       })
     })

@@ -4,6 +4,7 @@ import { ControlServer } from '../api/control-server.ts'
 import { loadConfig } from '../config/load.ts'
 import { settings } from '../config/setting.ts'
 import { openNode } from '../node/create-node.ts'
+import type { Node } from '../node/node.ts'
 import { type CommonOptions, command } from './options.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -12,10 +13,11 @@ const common = new Set(['--data', '--config', '--json'])
 
 export function upCommand(terminal: Terminal): Command {
   const up = command('up', 'run the node: its relay and the sync with configured relays', terminal)
-  for (const { flag, key, description, default: fallback, defaultText } of settings) {
+  for (const { flag, key, kind, description, default: fallback, defaultText } of settings) {
     if (common.has(flag)) continue
+    // A switch without a word is on.
     up.option(
-      `${flag} <value>`,
+      kind === 'boolean' ? `${flag} [value]` : `${flag} <value>`,
       `${description} (default ${defaultText ?? JSON.stringify(fallback)}; ${key} in the file)`,
     )
   }
@@ -33,9 +35,11 @@ export function upCommand(terminal: Terminal): Command {
     const identity = node.identity.pubkey
     const rows = await node.rows.status()
     const sync = rows && { url: `${url.replace(/^ws/, 'http')}/sync`, database: rows.database }
-    await terminal.result({ url, admin: admin?.url, directory, identity, rows: sync }, () =>
+    const documents = await documentsPlace(node, url)
+    await terminal.result({ url, admin: admin?.url, directory, identity, rows: sync, documents }, () =>
       [
         `Relay listening on ${url}`,
+        ...(documents === undefined ? [] : [`Documents at ${documents.url}, as ${documents.device}`]),
         ...(sync === undefined ? [] : [`Rows under ${sync.url}, from ${sync.database}`]),
         ...(admin === undefined
           ? []
@@ -50,4 +54,12 @@ export function upCommand(terminal: Terminal): Command {
     })
     terminal.note('Stopping…')
   })
+}
+
+/** Where other nodes connect for documents; undefined where they are not served. */
+async function documentsPlace(node: Node, url: string) {
+  const status = await node.documents.status()
+  if (status === undefined || status.addresses.length === 0) return undefined
+  const { device, addresses } = status
+  return { url: `${url.replace(/^ws/, 'http')}/api/v0`, device, addresses }
 }

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { documents } from './documents.ts'
 import { grasp } from './grasp.ts'
 import { proactive } from './proactive.ts'
 import { rows } from './rows.ts'
@@ -276,6 +277,7 @@ export const configSchema = z.strictObject({
     'How large one repository in `gitDir` may become, in megabytes. Half of it is kept for what its maintainers sign.',
   ),
   rows: rows.prefault({}),
+  documents: documents.prefault({}),
   schedule: schedule.prefault({}),
   admin: admin.prefault({}),
 })

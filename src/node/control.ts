@@ -6,6 +6,7 @@ import type { Filter } from '../planes/events/filter.ts'
 import type { GitDataStatus } from '../planes/events/git/git-data.ts'
 import type { AccessControl } from './access-control.ts'
 import type { KeyControl } from './api-keys.ts'
+import type { DocumentsControl, DocumentsStatus } from './documents/documents-control.ts'
 import type { IdentityControl } from './identity.ts'
 import type { RowsControl, RowsStatus } from './rows/rows-control.ts'
 import type { ServerControl } from './sync-control.ts'
@@ -34,6 +35,8 @@ export interface NodeControl extends AsyncDisposable {
   readonly acl: AccessControl
   /** The rows that are served to SQLite clients. */
   readonly rows: RowsControl
+  /** Databases of signed entries, shared with peers. */
+  readonly documents: DocumentsControl
 }
 
 export interface NodeStatus {
@@ -48,6 +51,8 @@ export interface NodeStatus {
   readonly git: GitStatus | undefined
   /** Undefined when this process serves no rows. */
   readonly rows?: RowsStatus | undefined
+  /** Undefined where there are no documents and none are served. */
+  readonly documents?: DocumentsStatus | undefined
 }
 
 /** What git data sync does, or why this machine cannot. */

@@ -16,7 +16,7 @@ import type { Limits } from '../planes/events/limits.ts'
 import type { ProfileStatus } from '../planes/events/proactive/profile-runner.ts'
 import type { ManagementCall } from '../planes/events/relay/management.ts'
 import { type ManagementMethods, managementMethods } from '../planes/events/relay/management-methods.ts'
-import type { Relay } from '../planes/events/relay/relay.ts'
+import type { OtherPaths, Relay } from '../planes/events/relay/relay.ts'
 import type { SyncWord } from '../planes/events/sync/plan.ts'
 import type { Verifier } from '../planes/events/verifier.ts'
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
@@ -36,6 +36,7 @@ import type {
   SyncRequest,
 } from './control.ts'
 import type { DifferenceFeed } from './difference-feed.ts'
+import { DocumentsNode } from './documents/documents-node.ts'
 import { eventAt, exportEvents, queryEvents } from './event-output.ts'
 import type { EventPolicy } from './event-policy.ts'
 import type { Identity, IdentityControl } from './identity.ts'
@@ -80,6 +81,14 @@ export interface NodeParts {
   readonly keepsRows: boolean
 }
 
+/** How the parts of a node are, for whoever watches it. */
+export interface NodeProbe {
+  readonly store: boolean
+  readonly relay: boolean
+  readonly rows?: boolean
+  readonly documents?: boolean
+}
+
 export class Node implements NodeControl {
   readonly directory: string
   readonly identity: Identity
@@ -102,6 +111,8 @@ export class Node implements NodeControl {
   readonly relayMethods: ManagementMethods
   /** Rows of PostgreSQL for SQLite clients. */
   readonly rows: RowsNode
+  /** Signed entries in Merkle-DAGs, kept in step with peers. */
+  readonly documents: DocumentsNode
   /** SQLite databases of this process, kept in step with rows servers. */
   readonly rowsLinks: RowsLinks<SqliteTx>
   readonly #parts: NodeParts
@@ -135,6 +146,15 @@ export class Node implements NodeControl {
     this.rows = resources.use(
       new RowsNode({ config, directory: parts.directory, clock: systemClock, log: parts.log }),
     )
+    this.documents = resources.use(
+      new DocumentsNode({
+        config,
+        directory: parts.directory,
+        store: parts.store,
+        clock: systemClock,
+        log: parts.log,
+      }),
+    )
     const { store: kernelStore, scheduler, keepsRows: isRegistered } = parts
     this.rowsLinks = new RowsLinks({ store: kernelStore, scheduler, isRegistered })
     this.bulk = createBulk({ store, ingest, limits, readPolicy: policy.read })
@@ -164,18 +184,20 @@ export class Node implements NodeControl {
     return managedServers(this.sync, name)
   }
 
-  /** Serves the relay, and the rows where there are some to serve; answers the relay's URL. */
+  /** Serves the relay, and rows and documents where the configuration asks for it; answers the relay's URL. */
   async listen(): Promise<string> {
     if (this.#relay !== undefined) return this.#relay.url
     const { host, port } = this.#parts.config
     const { httpAuth: auth, audit } = this
     const management = { auth, audit: (call: ManagementCall) => audit.add(call) }
-    const otherPaths = await this.rows.serve()
+    const otherPaths = together([await this.rows.serve(), await this.documents.serve()])
     const relay = this.#resources.use(createPublicRelay(this.#parts, management, otherPaths))
     await relay.listen({ host, port })
     this.#relay = relay
     // Before the listener: it cuts what is still being answered, and waits for streams that only rows can end.
     this.#resources.defer(() => this.rows.drain())
+    await this.documents.accept(relay.url)
+    this.#resources.defer(() => this.documents.drain())
     return relay.url
   }
 
@@ -188,6 +210,7 @@ export class Node implements NodeControl {
       new LocalScheduler({ clock: systemClock, random: Math.random, log }),
     )
     this.#findRelays()
+    this.#keepDocuments()
     if (typeof this.#parts.git === 'object') this.#parts.git.start()
     recurring.add({ name: 'sweep', schedule: sweepSchedule, run: async () => void (await events.sweep()) })
     for (const entry of this.#recurring) recurring.add(entry)
@@ -208,6 +231,15 @@ export class Node implements NodeControl {
     return typeof git === 'string' ? { problem: git } : git.status
   }
 
+  /** In the background: a peer that is slow must not hold up the start. */
+  #keepDocuments(): void {
+    const starting = this.documents.start()
+    this.#resources.defer(async () => {
+      await starting
+      await this.documents.drain()
+    })
+  }
+
   /** In the background: reading all that is stored must not hold up what an operator configured. */
   #findRelays(): void {
     const { config, store, events, scheduler, log } = this.#parts
@@ -225,22 +257,28 @@ export class Node implements NodeControl {
     })
   }
 
-  /** Whether the store answers, whether the relay listens, and how rows are where they are served. Never rejects. */
-  async probe(): Promise<{ readonly store: boolean; readonly relay: boolean; readonly rows?: boolean }> {
+  /** Whether the store answers, whether the relay listens, and how rows and documents are where there are some. Never rejects. */
+  async probe(): Promise<NodeProbe> {
     const store = await this.#parts.store.read(() => true).catch(() => false)
-    const rows = await this.rows.status()
-    return { store, relay: this.#relay !== undefined, ...(rows && { rows: rows.healthy }) }
+    const [rows, documents] = await Promise.all([this.rows.status(), this.documents.status()])
+    return {
+      store,
+      relay: this.#relay !== undefined,
+      ...(rows && { rows: rows.healthy }),
+      ...(documents && { documents: documents.healthy }),
+    }
   }
 
   /** What the node counted so far, for who scrapes it. */
   async metricsSnapshot(): Promise<MetricsSnapshot> {
     const { store, hold } = this.#parts
-    const [{ count }, links, relays, held, rows] = await Promise.all([
+    const [{ count }, links, relays, held, rows, documents] = await Promise.all([
       this.count({}),
       this.sync.metrics(),
       mirroredRelays(store, systemClock.now()),
       hold?.status(),
       this.rows.status(),
+      this.documents.counts(),
     ])
     const profiles = this.proactive().map(({ leftOut, ...profile }) => ({
       ...profile,
@@ -255,6 +293,7 @@ export class Node implements NodeControl {
       mirrors: { relays, profiles, held },
       git: typeof git === 'object' ? git.status : undefined,
       rows,
+      documents,
     }
   }
 
@@ -267,6 +306,7 @@ export class Node implements NodeControl {
       events: await this.count({}),
       git: this.#gitStatus(),
       rows: await this.rows.status(),
+      documents: await this.documents.status(),
     }
   }
 
@@ -320,5 +360,15 @@ export class Node implements NodeControl {
 
   #ownUrls(): readonly string[] {
     return [...this.#parts.config.publicUrls, ...(this.#relay === undefined ? [] : [this.#relay.url])]
+  }
+}
+
+/** Kinds of data that share a listener: the first whose path it is answers. */
+function together(parts: readonly (OtherPaths | undefined)[]): OtherPaths | undefined {
+  const some = parts.filter((part) => part !== undefined)
+  if (some.length === 0) return undefined
+  return {
+    handle: (request, response) => some.some((part) => part.handle(request, response)),
+    requestTimeoutMs: Math.max(...some.map(({ requestTimeoutMs }) => requestTimeoutMs)),
   }
 }

@@ -7,11 +7,20 @@ import type {
   DeadLetter,
   DispatchMode,
   DispatchReport,
+  DocumentAccessRequest,
+  DocumentDatabase,
+  DocumentDatabaseDetail,
+  DocumentJoin,
+  DocumentPeer,
+  DocumentSyncAttempt,
+  DocumentsStatus,
+  DocumentTicket,
   NewApiKey,
   NodeStatus,
   Relay,
   RelayAttributes,
   SyncDirection,
+  SyncedDocumentLink,
   SyncHealth,
   SyncRun,
   SyncState,
@@ -170,6 +179,116 @@ export class SynclineClient {
     }
   }
 
+  /** Null where the node has no documents and serves none. */
+  documents(options?: CallOptions): Promise<DocumentsStatus | null> {
+    return this.#get('/documents', {}, options)
+  }
+
+  documentDatabases(options?: CallOptions): Promise<DocumentDatabase[]> {
+    return this.#get('/documents/databases', {}, options)
+  }
+
+  /** A database is named by its id, or its name where only one has it. */
+  documentDatabase(idOrName: string, options?: CallOptions): Promise<DocumentDatabaseDetail> {
+    return this.#get(databasePath(idOrName), {}, options)
+  }
+
+  createDocumentDatabase(name: string, options?: CallOptions): Promise<DocumentDatabaseDetail> {
+    return this.#send('POST', '/documents/databases', { name }, options)
+  }
+
+  joinDocumentDatabase(
+    wish: {
+      readonly ticket: string
+      readonly permission?: string
+      readonly name?: string
+      readonly message?: string
+    },
+    options?: CallOptions,
+  ): Promise<DocumentJoin> {
+    return this.#send('POST', '/documents/join', wish, options)
+  }
+
+  shareDocumentDatabase(
+    idOrName: string,
+    { everySeconds }: { readonly everySeconds?: number } = {},
+    options?: CallOptions,
+  ): Promise<DocumentDatabaseDetail> {
+    const body = everySeconds === undefined ? {} : { every_seconds: everySeconds }
+    return this.#send('POST', `${databasePath(idOrName)}/share`, body, options)
+  }
+
+  unshareDocumentDatabase(idOrName: string, options?: CallOptions): Promise<void> {
+    return this.#send('POST', `${databasePath(idOrName)}/unshare`, undefined, options)
+  }
+
+  /** Shares it, too. */
+  documentTicket(idOrName: string, options?: CallOptions): Promise<DocumentTicket> {
+    return this.#send('POST', `${databasePath(idOrName)}/ticket`, undefined, options)
+  }
+
+  /** One database, or all that are shared; answers when it is done. */
+  syncDocuments(idOrName?: string, options?: CallOptions): Promise<SyncedDocumentLink[]> {
+    if (idOrName === undefined) return this.#send('POST', '/documents/sync', undefined, options)
+    return this.#send('POST', `${databasePath(idOrName)}/sync`, {}, options)
+  }
+
+  /** Newest first. */
+  documentSyncAttempts(
+    idOrName: string,
+    query: { readonly peer?: string; readonly limit?: number } = {},
+    options?: CallOptions,
+  ): Promise<DocumentSyncAttempt[]> {
+    return this.#get(`${databasePath(idOrName)}/attempts`, query, options)
+  }
+
+  documentPeers(options?: CallOptions): Promise<DocumentPeer[]> {
+    return this.#get('/documents/peers', {}, options)
+  }
+
+  blockDocumentPeer(key: string, options?: CallOptions): Promise<void> {
+    return this.#send('DELETE', `/documents/peers/${encodeURIComponent(key)}`, undefined, options)
+  }
+
+  /** Oldest first. */
+  documentAccessRequests(
+    query: { readonly status?: DocumentAccessRequest['status'] } = {},
+    options?: CallOptions,
+  ): Promise<DocumentAccessRequest[]> {
+    return this.#get('/documents/requests', query, options)
+  }
+
+  /** By default as it was asked. */
+  approveDocumentAccess(
+    id: string,
+    permission?: string,
+    options?: CallOptions,
+  ): Promise<DocumentAccessRequest> {
+    const body = permission === undefined ? {} : { permission }
+    return this.#send('POST', `/documents/requests/${encodeURIComponent(id)}/approve`, body, options)
+  }
+
+  rejectDocumentAccess(id: string, options?: CallOptions): Promise<DocumentAccessRequest> {
+    return this.#send('POST', `/documents/requests/${encodeURIComponent(id)}/reject`, undefined, options)
+  }
+
+  /** `key` is a public key, or `everybody`. */
+  grantDocumentAccess(
+    idOrName: string,
+    grant: { readonly key: string; readonly permission: string; readonly name?: string },
+    options?: CallOptions,
+  ): Promise<DocumentDatabaseDetail> {
+    return this.#send('POST', `${databasePath(idOrName)}/grant`, grant, options)
+  }
+
+  revokeDocumentAccess(
+    idOrName: string,
+    key: string,
+    options?: CallOptions,
+  ): Promise<DocumentDatabaseDetail> {
+    return this.#send('POST', `${databasePath(idOrName)}/revoke`, { key }, options)
+  }
+
   apiKeys(options?: CallOptions): Promise<ApiKey[]> {
     return this.#get('/api_keys', {}, options)
   }
@@ -234,6 +353,8 @@ export class SynclineClient {
     return response
   }
 }
+
+const databasePath = (idOrName: string): string => `/documents/databases/${encodeURIComponent(idOrName)}`
 
 const relayPath = (idOrUrl: string): string => `/relays/${encodeURIComponent(idOrUrl)}`
 

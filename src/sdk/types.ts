@@ -2,6 +2,17 @@ import type { z } from 'zod'
 import type { apiKey, createdApiKey, newApiKey } from '../api/schema/api-key.ts'
 import type { auditRecord } from '../api/schema/audit-record.ts'
 import type { dispatchMode, dispatchReport } from '../api/schema/dispatch.ts'
+import type {
+  accessRequest,
+  databaseDetail,
+  databaseSummary,
+  documentAttempt,
+  documentJoin,
+  documentPeer,
+  documentsStatus,
+  documentTicket,
+  syncedLink,
+} from '../api/schema/documents.ts'
 import type { nodeStatus, syncHealth, syncStats } from '../api/schema/node-status.ts'
 import type { direction, relay, relayAttributes } from '../api/schema/relay.ts'
 import type { linkStatus, serverRuntime } from '../api/schema/server-runtime.ts'
@@ -25,3 +36,12 @@ export type ApiKey = z.output<typeof apiKey>
 export type CreatedApiKey = z.output<typeof createdApiKey>
 export type NewApiKey = z.input<typeof newApiKey>['api_key']
 export type AuditRecord = z.output<typeof auditRecord>
+export type DocumentsStatus = z.output<typeof documentsStatus>
+export type DocumentDatabase = z.output<typeof databaseSummary>
+export type DocumentDatabaseDetail = z.output<typeof databaseDetail>
+export type DocumentAccessRequest = z.output<typeof accessRequest>
+export type DocumentPeer = z.output<typeof documentPeer>
+export type DocumentSyncAttempt = z.output<typeof documentAttempt>
+export type SyncedDocumentLink = z.output<typeof syncedLink>
+export type DocumentTicket = z.output<typeof documentTicket>
+export type DocumentJoin = z.output<typeof documentJoin>

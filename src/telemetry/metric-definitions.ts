@@ -13,6 +13,10 @@ export interface MetricDefinition {
     | 'items'
     | 'operations'
     | 'bundles'
+    | 'databases'
+    | 'entries'
+    | 'peers'
+    | 'attempts'
     | 'boolean'
     | 'info'
   readonly help: string
@@ -189,6 +193,90 @@ export const metricDefinitions = {
     kind: 'counter',
     unit: 'requests',
     help: 'Requests for history that is gone, since the database was set up.',
+    labels: [],
+  },
+  documentsHealthy: {
+    name: 'syncline_documents_healthy',
+    kind: 'gauge',
+    unit: 'boolean',
+    help: '1 while documents can be read, written and synced. Absent where there are none and none are served, like the next seven.',
+    labels: [],
+  },
+  documentsDatabases: {
+    name: 'syncline_documents_databases',
+    kind: 'gauge',
+    unit: 'databases',
+    help: 'Databases by state: private, shared with whom they grant something, or awaited, which were joined and are not here yet.',
+    labels: ['state'],
+  },
+  documentsEntries: {
+    name: 'syncline_documents_entries',
+    kind: 'gauge',
+    unit: 'entries',
+    help: 'Entries by verification: verified ones are what is read and served; unverified ones wait for others; failed ones were found bad.',
+    labels: ['verification'],
+  },
+  documentsPeers: {
+    name: 'syncline_documents_peers',
+    kind: 'gauge',
+    unit: 'peers',
+    help: 'Peers that are known and not blocked.',
+    labels: [],
+  },
+  documentsLinks: {
+    name: 'syncline_documents_links',
+    kind: 'gauge',
+    unit: 'links',
+    help: 'Databases times peers they are kept in step with.',
+    labels: [],
+  },
+  documentsLinksInStep: {
+    name: 'syncline_documents_links_in_step',
+    kind: 'gauge',
+    unit: 'links',
+    help: 'Of those links, the ones where the peer has all there is here.',
+    labels: [],
+  },
+  documentsLinksFailing: {
+    name: 'syncline_documents_links_failing',
+    kind: 'gauge',
+    unit: 'links',
+    help: 'Of those links, the ones whose last attempt failed.',
+    labels: [],
+  },
+  documentsAccessRequests: {
+    name: 'syncline_documents_access_requests_pending',
+    kind: 'gauge',
+    unit: 'requests',
+    help: 'Requests for access that wait for somebody to decide.',
+    labels: [],
+  },
+  documentsSyncAttempts: {
+    name: 'syncline_documents_sync_attempts_total',
+    kind: 'counter',
+    unit: 'attempts',
+    help: 'Attempts of this node to bring a database in step with a peer, since it started. Absent where documents are not open, like the next three.',
+    labels: ['outcome'],
+  },
+  documentsSyncEntries: {
+    name: 'syncline_documents_sync_entries_total',
+    kind: 'counter',
+    unit: 'entries',
+    help: 'Entries that attempts of this node moved, since it started.',
+    labels: ['way'],
+  },
+  documentsSyncBytes: {
+    name: 'syncline_documents_sync_bytes_total',
+    kind: 'counter',
+    unit: 'bytes',
+    help: 'Bytes of messages, both ways, since the node started: of exchanges it began (dialled), and of those others began (answered).',
+    labels: ['side'],
+  },
+  documentsRequestsAnswered: {
+    name: 'syncline_documents_requests_answered_total',
+    kind: 'counter',
+    unit: 'requests',
+    help: 'Requests of peers that were answered, refusals too, since the node started.',
     labels: [],
   },
 } as const satisfies Readonly<Record<string, MetricDefinition>>

@@ -23,6 +23,7 @@ function world(links: MetricsSnapshot['links'] = []) {
     mirrors: { relays: [], profiles: [], held: undefined },
     git: undefined,
     rows: undefined,
+    documents: undefined,
   }
   const state: { snapshot: MetricsSnapshot; reads: number } = { snapshot, reads: 0 }
   const metrics = new Metrics(async () => {

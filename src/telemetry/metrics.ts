@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { DocumentsMetrics, type DocumentsMetricsSnapshot } from './documents-metrics.ts'
 import { GitMetrics, type GitMetricsSnapshot } from './git-metrics.ts'
 import { type MetricDefinition, metricDefinitions } from './metric-definitions.ts'
 import { MirrorMetrics, type MirrorMetricsSnapshot } from './mirror-metrics.ts'
@@ -25,6 +26,8 @@ export interface MetricsSnapshot {
   readonly git: GitMetricsSnapshot | undefined
   /** Undefined where no rows are served. */
   readonly rows: RowsMetricsSnapshot | undefined
+  /** Undefined where there are no documents and none are served. */
+  readonly documents: DocumentsMetricsSnapshot | undefined
 }
 
 /** The plane's counters that count events, by the label they get. */
@@ -56,6 +59,7 @@ export class Metrics {
   readonly #adminRequests: Counter
   readonly #adminSeconds: Histogram
   readonly #rows: RowsMetrics
+  readonly #documents: DocumentsMetrics
   #scraping: Promise<string> | undefined
 
   constructor(read: () => Promise<MetricsSnapshot>) {
@@ -70,6 +74,7 @@ export class Metrics {
       buckets: durationBuckets,
     })
     this.#rows = new RowsMetrics(this.#registry)
+    this.#documents = new DocumentsMetrics(this.#registry)
   }
 
   get contentType(): string {
@@ -94,10 +99,11 @@ export class Metrics {
   }
 
   async #scrape(): Promise<string> {
-    const { version, storedEvents, store, links, mirrors, git, rows } = await this.#read()
+    const { version, storedEvents, store, links, mirrors, git, rows, documents } = await this.#read()
     this.#mirrors.set(mirrors)
     this.#git.set(git)
     this.#rows.set(rows)
+    this.#documents.set(documents)
     const scraped = this.#scraped
     // A relay that was removed must not be reported for ever.
     for (const metric of Object.values(scraped)) metric.reset()

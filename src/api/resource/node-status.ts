@@ -18,7 +18,7 @@ export function nodeStatusRoutes(node: StatusSource, sync: ServerControl): Route
       summary: 'The node: what it holds, where it listens, how its relays are.',
       answer: nodeStatus,
       handle: async () => {
-        const { version, directory, identity, listening, events, rows } = await node.status()
+        const { version, directory, identity, listening, events, rows, documents } = await node.status()
         const health = unwrap(await sync.syncHealth())
         const stats = unwrap(await sync.syncStats())
         return {
@@ -30,6 +30,7 @@ export function nodeStatusRoutes(node: StatusSource, sync: ServerControl): Route
           health,
           stats,
           rows: rows ?? null,
+          documents: documents ?? null,
         }
       },
     }),

@@ -1,9 +1,10 @@
 import type { Hono } from 'hono'
+import type { NodeProbe } from '../../node/node.ts'
 
 /** What a probe asks a node. */
 export interface Probed {
-  /** Whether the store answers, whether the relay listens, and how rows are where they are served. Never rejects. */
-  probe(): Promise<{ readonly store: boolean; readonly relay: boolean; readonly rows?: boolean }>
+  /** Whether the store answers, whether the relay listens, and how rows and documents are where there are some. Never rejects. */
+  probe(): Promise<NodeProbe>
 }
 
 /**
@@ -17,7 +18,7 @@ export function addProbes(app: Hono, node: Probed): void {
   for (const probe of ['startup', 'ready'])
     app.get(`/health/${probe}`, async () => {
       const parts = await node.probe()
-      const good = parts.store && parts.relay && parts.rows !== false
+      const good = parts.store && parts.relay && parts.rows !== false && parts.documents !== false
       return Response.json({ status: good ? probe : 'unavailable', ...parts }, { status: good ? 200 : 503 })
     })
 }

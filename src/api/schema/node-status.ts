@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { component } from './component.ts'
+import { documentsStatus } from './documents.ts'
 
 const count = z.int().min(0)
 
@@ -69,5 +70,6 @@ export const nodeStatus = component(
     health: syncHealth,
     stats: syncStats,
     rows: rowsStatus.nullable().describe('Null where no rows are served.'),
+    documents: documentsStatus.nullable().describe('Null where there are no documents and none are served.'),
   }),
 )

@@ -63,7 +63,14 @@ export type {
 export { Sync } from './sync/sync.ts'
 export { formatAddress, parseAddress, type SyncAddress } from './sync/sync-address.ts'
 export type { SyncHandle, SyncStatus } from './sync/sync-handle.ts'
-export type { AccessAnswer, AccessWish, SyncOptions, SyncPeerInfo } from './sync/sync-options.ts'
+export type {
+  AccessAnswer,
+  AccessWish,
+  PlannedSync,
+  SyncObserver,
+  SyncOptions,
+  SyncPeerInfo,
+} from './sync/sync-options.ts'
 export { type DatabaseTicket, formatTicket, parseTicket } from './sync/ticket.ts'
 export { createHttpHandler } from './sync/transport/http-handler.ts'
 export { type HttpTransportOptions, httpTransport } from './sync/transport/http-transport.ts'

@@ -24,6 +24,8 @@ export interface InstanceOptions<Tx> {
   readonly storage: DocumentStorage<Tx>
   /** `create` refuses a storage that has an instance, `open` one that has none; by default either is fine. */
   readonly mode?: 'create' | 'open'
+  /** Who this device is. Default: a key that is made once and kept in the storage. */
+  readonly device?: KeyPair
   readonly clock?: Clock
   readonly log?: Logger
   readonly limits?: DocumentLimits
@@ -89,10 +91,15 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
   static async open<Tx>(options: InstanceOptions<Tx>): Promise<Instance<Tx>> {
     const { storage, mode, clock = systemClock, log = silentLogger, limits = defaultDocumentLimits } = options
     await using resources = new AsyncDisposableStack()
-    const { device, metadata } = await storage.write((batch) => load(batch, mode))
+    const { device, metadata } = await storage.write((batch) => load(batch, mode, options.device))
     const verifier = resources.use(options.verifier ?? createWorkerSignatureVerifier())
     const core = resources.use(new DatabaseCore({ storage, verifier, clock, log, limits }))
     return new Instance(core, device, metadata, options.random ?? randomBytes, resources.move())
+  }
+
+  /** The device a storage belongs to; undefined: it has no instance yet. */
+  static deviceOf(storage: DocumentStorage): Promise<PublicKey | undefined> {
+    return storage.read((view) => readMetadata(view)?.device)
   }
 
   /** The device's public key. */
@@ -236,24 +243,25 @@ function firstKeys(key: PublicKey): Doc {
 }
 
 /** Secrets first: metadata without them would be an instance that can never sign. */
-function load(batch: DocumentBatch, mode: InstanceOptions<unknown>['mode']) {
+function load(batch: DocumentBatch, mode: InstanceOptions<unknown>['mode'], given: KeyPair | undefined) {
   const known = readMetadata(batch)
   if (known !== undefined && mode === 'create') throw wrong('the storage has an instance already')
   if (known === undefined && mode === 'open') throw wrong('the storage has no instance')
   const secret = batch.value(secretKey)
-  const device = secret === undefined ? KeyPair.generate() : KeyPair.fromSecret(secret)
+  const device = given ?? (secret === undefined ? KeyPair.generate() : KeyPair.fromSecret(secret))
   if (known !== undefined) {
-    if (secret === undefined || known.device !== device.publicKey)
+    if (known.device !== device.publicKey)
       throw wrong('the device key is missing, or not the one the storage was made with')
     return { device, metadata: known }
   }
   const metadata: InstanceMetadata = { device: device.publicKey, system: {} }
-  batch.setValue(secretKey, device.exportSecret())
+  // Whoever brings a key keeps it.
+  if (given === undefined) batch.setValue(secretKey, device.exportSecret())
   batch.setValue(metadataKey, JSON.stringify(metadata))
   return { device, metadata }
 }
 
-function readMetadata(batch: DocumentBatch): InstanceMetadata | undefined {
+function readMetadata(batch: DocumentView): InstanceMetadata | undefined {
   const text = batch.value(metadataKey)
   if (text === undefined) return undefined
   const { device, system } = JSON.parse(text) as { device: PublicKey; system: Record<string, string> }

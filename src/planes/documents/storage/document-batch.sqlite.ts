@@ -121,9 +121,9 @@ export class SqliteDocumentBatch implements DocumentBatch {
     return rows.map((row) => this.#open(entryIdOfDigest(row.id as Uint8Array), row.bytes as Uint8Array))
   }
 
-  heldCount(database: DatabaseId): number {
-    const sql = 'SELECT count(*) AS count FROM document_entries WHERE status <> 0 AND db = ? AND status = 2'
-    return Number(this.#tx.prepare(sql).get(this.#db(database))?.count)
+  heldCount(database: DatabaseId, status: 'unverified' | 'failed' = 'unverified'): number {
+    const sql = 'SELECT count(*) AS count FROM document_entries WHERE status <> 0 AND db = ? AND status = ?'
+    return Number(this.#tx.prepare(sql).get(this.#db(database), codes[status])?.count)
   }
 
   wanted(database: DatabaseId, limit: number): readonly EntryId[] {

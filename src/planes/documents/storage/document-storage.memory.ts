@@ -151,8 +151,8 @@ class MemoryBatch implements DocumentBatch {
     return found.map(({ sealed }) => sealed).sort(compareEntries)
   }
 
-  heldCount(database: DatabaseId): number {
-    return this.listByStatus(database, 'unverified').length
+  heldCount(database: DatabaseId, status: 'unverified' | 'failed' = 'unverified'): number {
+    return this.listByStatus(database, status).length
   }
 
   wanted(database: DatabaseId, limit: number): readonly EntryId[] {

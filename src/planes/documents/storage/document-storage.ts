@@ -69,8 +69,8 @@ export interface DocumentView {
   columns(database: DatabaseId, from: Key, to: Key | undefined): ItemColumns
   /** Entries of one status in canonical order; only `unverified` and `failed` are bounded in number. */
   listByStatus(database: DatabaseId, status: 'unverified' | 'failed'): readonly SealedEntry[]
-  /** Number of unverified entries. */
-  heldCount(database: DatabaseId): number
+  /** Number of entries of one status, by default of those that wait. */
+  heldCount(database: DatabaseId, status?: 'unverified' | 'failed'): number
   /** Missing entries that held ones wait for, sorted by id, at most `limit`. */
   wanted(database: DatabaseId, limit: number): readonly EntryId[]
   /** Databases in which something is wanted. */

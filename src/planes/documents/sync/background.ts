@@ -3,6 +3,7 @@ import type { Logger } from '../../../kernel/logger.ts'
 import { nextDelay, type RetryPolicy } from '../../../kernel/retry.ts'
 import type { DatabaseId } from '../entry/entry-id.ts'
 import type { PublicKey } from '../entry/key-pair.ts'
+import type { PlannedSync } from './sync-options.ts'
 
 export interface BackgroundParts {
   readonly clock: Clock
@@ -83,6 +84,14 @@ export class Background implements AsyncDisposable {
       this.#plans.set(name, { ...link, due: behind ? now : anyway, anyway, failures: 0, running: undefined })
     }
     this.#awaken()
+  }
+
+  planned(): readonly PlannedSync[] {
+    if (this.#loop === undefined) return []
+    const now = this.#parts.clock.monotonic()
+    return [...this.#plans.values()].map(({ peer, tree, due, failures, running }) => {
+      return { peer, tree, inMs: due - now, failures, running: running !== undefined }
+    })
   }
 
   /** Something changed: the peers of the database hear of it soon. One that failed lately keeps its pause. */

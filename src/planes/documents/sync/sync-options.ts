@@ -5,6 +5,7 @@ import type { Permission } from '../auth/permission.ts'
 import type { DatabaseId } from '../entry/entry-id.ts'
 import type { KeyPair, PublicKey } from '../entry/key-pair.ts'
 import type { PageLimits } from './entry-pages.ts'
+import type { SyncAttempt } from './records/link-states.ts'
 import type { AccessLimits, AccessPolicy } from './responder/access-desk.ts'
 import type { SyncAddress } from './sync-address.ts'
 
@@ -29,6 +30,26 @@ export interface SyncOptions {
   readonly maxPeers?: number
   /** How much goes into one message. */
   readonly pages?: PageLimits
+  readonly observer?: SyncObserver
+}
+
+/** Hears what the sync does, for whoever counts it. Called at once: it must be quick and must not throw. */
+export interface SyncObserver {
+  /** An attempt of ours ended. */
+  attempted?(peer: PublicKey, attempt: SyncAttempt): void
+  /** A request of somebody was answered. */
+  answered?(requestBytes: number, answerBytes: number): void
+}
+
+/** When a database is synced with a peer next. */
+export interface PlannedSync {
+  readonly peer: PublicKey
+  readonly tree: DatabaseId
+  /** Milliseconds from now; 0 or less: as soon as others are done. */
+  readonly inMs: number
+  /** In a row, up to now. */
+  readonly failures: number
+  readonly running: boolean
 }
 
 export interface SyncPeerInfo {
@@ -50,6 +71,8 @@ export interface AccessWish {
   readonly metadata?: Uint8Array
 }
 
-export type AccessAnswer =
+/** What became of a request for access, and who answered it. */
+export type AccessAnswer = { readonly peer: PublicKey } & (
   | { readonly status: 'granted'; readonly permission: Permission }
   | { readonly status: 'pending'; readonly request: string }
+)

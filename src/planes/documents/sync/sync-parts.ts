@@ -10,6 +10,7 @@ import { SyncWishes } from './records/sync-wishes.ts'
 import { AccessDesk, type AccessLimits, type AccessPolicy } from './responder/access-desk.ts'
 import { Responder } from './responder/responder.ts'
 import { SharedTrees } from './responder/shared-trees.ts'
+import type { SyncObserver } from './sync-options.ts'
 import type { MessageHandler } from './transport/sync-transport.ts'
 import { Transports } from './transport/transports.ts'
 
@@ -33,6 +34,7 @@ export interface SyncPartsOptions {
   readonly accessLimits?: AccessLimits
   readonly pages?: PageLimits
   readonly maxPeers?: number
+  readonly observer?: SyncObserver
 }
 
 export async function openSyncParts(instance: Instance, options: SyncPartsOptions): Promise<SyncParts> {
@@ -60,7 +62,11 @@ export async function openSyncParts(instance: Instance, options: SyncPartsOption
     random: options.randomBytes,
     name: options.displayName,
   })
-  const handler: MessageHandler = (message, signal) => responder.answer(message, signal)
+  const handler: MessageHandler = async (message, signal) => {
+    const answer = await responder.answer(message, signal)
+    options.observer?.answered?.(message.length, answer.length)
+    return answer
+  }
   return {
     database,
     peers,

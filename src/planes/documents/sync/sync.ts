@@ -16,7 +16,7 @@ import type { PeerRecords } from './records/peer-records.ts'
 import type { AccessDesk } from './responder/access-desk.ts'
 import type { SyncAddress } from './sync-address.ts'
 import { SyncHandle, type SyncStatus } from './sync-handle.ts'
-import type { AccessAnswer, AccessWish, SyncOptions, SyncPeerInfo } from './sync-options.ts'
+import type { AccessAnswer, AccessWish, PlannedSync, SyncOptions, SyncPeerInfo } from './sync-options.ts'
 import { openSyncParts, type SyncParts } from './sync-parts.ts'
 import type { DatabaseTicket } from './ticket.ts'
 import type { MessageHandler, TransportBuilder } from './transport/sync-transport.ts'
@@ -233,8 +233,8 @@ export class Sync implements AsyncDisposable {
     )
     this.setAccessKey(ticket.database, key)
     return answer.status === 'granted'
-      ? { status: 'granted', permission: answer.permission }
-      : { status: 'pending', request: answer.request }
+      ? { peer, status: 'granted', permission: answer.permission }
+      : { peer, status: 'pending', request: answer.request }
   }
 
   /** As `requestAccess`, and the database itself when access is granted at once. */
@@ -254,6 +254,11 @@ export class Sync implements AsyncDisposable {
     const tips = await this.#instance.read((view) => view.tips(tree))
     const hasLocalData = tips.length > 0
     return { ...state, hasLocalData, inStep: hasLocalData && tips.join() === state.agreed.join() }
+  }
+
+  /** What is synced by itself and when next, in no particular order; empty before `start`. */
+  planned(): readonly PlannedSync[] {
+    return this.#background.planned()
   }
 
   /** Attempts with a peer, newest first. */
@@ -284,10 +289,12 @@ export class Sync implements AsyncDisposable {
     const transfer: Transfer = { received: 0, sent: 0, requests: 0, bytes: 0 }
     const startedAt = this.#clock.now()
     const began = this.#clock.monotonic()
-    const record = (error?: string) => {
+    const record = (error?: unknown) => {
       const durationMs = Math.round(this.#clock.monotonic() - began)
-      const outcome = error === undefined ? {} : { error }
-      return states.record(peer, { tree, startedAt, durationMs, ...transfer, ...outcome })
+      const outcome = error === undefined ? {} : failureOf(error)
+      const attempt = { tree, startedAt, durationMs, ...transfer, ...outcome }
+      this.#options.observer?.attempted?.(peer, attempt)
+      return states.record(peer, attempt)
     }
     const { client, parts } = { client: this.#client, parts: this.#parts }
     const options = {
@@ -305,7 +312,7 @@ export class Sync implements AsyncDisposable {
         transfer,
       ).run()
     } catch (error) {
-      await record(error instanceof Error ? error.message : String(error))
+      await record(error)
       throw error
     }
     await record()
@@ -362,4 +369,9 @@ export class Sync implements AsyncDisposable {
     const { syncEnabled, syncOnCommit } = await this.syncSettings(tree)
     if (syncEnabled && syncOnCommit) this.#background.mark(tree)
   }
+}
+
+function failureOf(error: unknown): Pick<SyncAttempt, 'error' | 'errorCode'> {
+  const message = error instanceof Error ? error.message : String(error)
+  return error instanceof DocumentError ? { error: message, errorCode: error.code } : { error: message }
 }

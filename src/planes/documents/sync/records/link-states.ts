@@ -9,7 +9,9 @@ const stateSchema = z.object({
   /** Milliseconds since 1970. */
   lastSuccess: z.number().optional(),
   lastAttempt: z.number().optional(),
+  /** Of the last attempt, where that failed. */
   lastError: z.string().optional(),
+  lastErrorCode: z.string().optional(),
   successes: z.number(),
   failures: z.number(),
   received: z.number(),
@@ -29,6 +31,7 @@ const attemptSchema = z.object({
   requests: z.number(),
   /** Absent when it succeeded. */
   error: z.string().optional(),
+  errorCode: z.string().optional(),
 })
 
 /** One attempt to bring a database in step with a peer. */
@@ -69,7 +72,7 @@ export class LinkStates {
 
   async record(peer: PublicKey, attempt: SyncAttempt & { readonly tree: DatabaseId }): Promise<void> {
     const state = await this.get(peer, attempt.tree)
-    const { startedAt, durationMs, error, received, sent } = attempt
+    const { startedAt, durationMs, error, errorCode, received, sent } = attempt
     const common = {
       agreed: state.agreed,
       lastAttempt: startedAt,
@@ -78,10 +81,11 @@ export class LinkStates {
     }
     const { successes, failures, lastSuccess } = state
     const since = lastSuccess === undefined ? {} : { lastSuccess }
+    const code = errorCode === undefined ? {} : { lastErrorCode: errorCode }
     const next: LinkState =
       error === undefined
         ? { ...common, lastSuccess: startedAt + durationMs, successes: successes + 1, failures }
-        : { ...common, ...since, lastError: error, successes, failures: failures + 1 }
+        : { ...common, ...since, ...code, lastError: error, successes, failures: failures + 1 }
     await this.#save(peer, attempt.tree, next)
     const history = [attempt, ...(await this.history(peer))].slice(0, maxAttempts)
     this.#histories.set(peer, history)

@@ -97,9 +97,12 @@ class IrohTransport implements SyncTransport {
   async listen(handler: MessageHandler): Promise<Listening> {
     this.#handler = handler
     this.#accepting ??= this.#accept()
-    const ticket = this.#iroh.EndpointTicket.fromAddr(this.#endpoint.addr()).toString()
+    const address = () => this.#iroh.EndpointTicket.fromAddr(this.#endpoint.addr()).toString()
     return {
-      addresses: [{ type, address: ticket }],
+      // Relays and networks are found, and change, while it listens.
+      get addresses() {
+        return [{ type, address: address() }]
+      },
       [Symbol.asyncDispose]: async () => {
         this.#handler = undefined
       },

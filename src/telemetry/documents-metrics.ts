@@ -1,0 +1,83 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import { metricDefinitions as d, type MetricDefinition } from './metric-definitions.ts'
+
+/** The documents of a node, as they are when somebody asks. */
+export interface DocumentsMetricsSnapshot {
+  readonly status: {
+    readonly healthy: boolean
+    readonly databases: { readonly total: number; readonly shared: number; readonly awaited: number }
+    readonly entries: { readonly verified: number; readonly unverified: number; readonly failed: number }
+    readonly peers: number
+    readonly links: { readonly total: number; readonly in_step: number; readonly failing: number }
+    readonly pending_requests: number
+  }
+  /** Since the process started; undefined where they cannot be opened. */
+  readonly totals:
+    | {
+        readonly attempts: { readonly succeeded: number; readonly failed: number }
+        readonly entries: { readonly received: number; readonly sent: number }
+        readonly bytes: { readonly dialled: number; readonly answered: number }
+        readonly answers: number
+      }
+    | undefined
+}
+
+/** Everything is read at a scrape. */
+export class DocumentsMetrics {
+  readonly #scraped: ReturnType<typeof scrapedMetrics>
+
+  constructor(registry: Registry) {
+    this.#scraped = scrapedMetrics(registry)
+  }
+
+  set(documents: DocumentsMetricsSnapshot | undefined): void {
+    const scraped = this.#scraped
+    // What is not known must be absent: a 0 would raise alerts where there are no documents.
+    for (const metric of Object.values(scraped)) {
+      metric.reset()
+      metric.remove()
+    }
+    if (documents === undefined) return
+    const { status, totals } = documents
+    scraped.healthy.set(Number(status.healthy))
+    if (totals === undefined) return
+    const { total, shared, awaited } = status.databases
+    scraped.databases.set({ state: 'private' }, total - shared - awaited)
+    scraped.databases.set({ state: 'shared' }, shared)
+    scraped.databases.set({ state: 'awaited' }, awaited)
+    for (const [verification, count] of Object.entries(status.entries))
+      scraped.entries.set({ verification }, count)
+    scraped.peers.set(status.peers)
+    scraped.links.set(status.links.total)
+    scraped.inStep.set(status.links.in_step)
+    scraped.failing.set(status.links.failing)
+    scraped.requests.set(status.pending_requests)
+    for (const [outcome, count] of Object.entries(totals.attempts)) scraped.attempts.inc({ outcome }, count)
+    for (const [way, count] of Object.entries(totals.entries)) scraped.moved.inc({ way }, count)
+    for (const [side, count] of Object.entries(totals.bytes)) scraped.bytes.inc({ side }, count)
+    scraped.answered.inc(totals.answers)
+  }
+}
+
+function scrapedMetrics(registry: Registry) {
+  const gauge = (definition: MetricDefinition) => new Gauge(optionsOf(definition, registry))
+  const counter = (definition: MetricDefinition) => new Counter(optionsOf(definition, registry))
+  return {
+    healthy: gauge(d.documentsHealthy),
+    databases: gauge(d.documentsDatabases),
+    entries: gauge(d.documentsEntries),
+    peers: gauge(d.documentsPeers),
+    links: gauge(d.documentsLinks),
+    inStep: gauge(d.documentsLinksInStep),
+    failing: gauge(d.documentsLinksFailing),
+    requests: gauge(d.documentsAccessRequests),
+    attempts: counter(d.documentsSyncAttempts),
+    moved: counter(d.documentsSyncEntries),
+    bytes: counter(d.documentsSyncBytes),
+    answered: counter(d.documentsRequestsAnswered),
+  }
+}
+
+function optionsOf({ name, help, labels }: MetricDefinition, registry: Registry) {
+  return { name, help, labelNames: [...labels], registers: [registry] }
+}
