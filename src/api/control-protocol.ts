@@ -14,8 +14,9 @@ export const askable = {
     list: false,
     show: false,
     read: false,
-    write: true,
-    remove: true,
+    // What is written is not noted a second time: entries say themselves who wrote what.
+    write: false,
+    remove: false,
     share: true,
     unshare: true,
     ticket: true,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { adminWorld } from '../../test/helpers/admin-world.ts'
+import { documentsStage } from '../../test/helpers/documents-stage.ts'
 
 const url = 'wss://relay.example'
 const create = (attributes: object) => ({ body: { upstream_relay: attributes } })
@@ -132,6 +133,9 @@ describe('relays over REST', () => {
       ['post', '/relays', { upstream_relay: { url } }],
       ['post', '/sync/reset', {}],
       ['post', '/relays/x/start', undefined],
+      ['post', '/documents/databases', { name: 'x' }],
+      ['post', '/documents/requests/x/approve', {}],
+      ['delete', '/documents/peers/x', undefined],
     ] as const)
       assert.equal((await world.call(method, path, { token, ...(body && { body }) })).status, 403, path)
     assert.deepEqual((await world.call('get', '/relays')).body, [])
@@ -149,7 +153,8 @@ describe('relays over REST', () => {
   })
 
   test('every documented operation answers as the document says', async () => {
-    await using world = await adminWorld()
+    await using world = await adminWorld({ documents: true })
+    await using documents = await documentsStage(world.node)
     const { body: made } = await world.call(
       'post',
       '/relays',
@@ -165,6 +170,7 @@ describe('relays over REST', () => {
       'post /sync/trigger': {},
       'post /sync/reset': {},
       'post /api_keys': { api_key: { name: 'y' } },
+      ...documents.bodies,
     }
     const operations = Object.entries(world.document.paths as Record<string, object>)
       .flatMap(([path, item]) => Object.keys(item).map((method) => [method, path] as const))
@@ -172,10 +178,10 @@ describe('relays over REST', () => {
       // What removes comes last.
       .toSorted(([a], [b]) => Number(a === 'delete') - Number(b === 'delete'))
     for (const [method, path] of operations) {
-      const id = path.startsWith('/api_keys') ? key.id : made.id
+      const id = documents.idFor(path) ?? (path.startsWith('/api_keys') ? key.id : made.id)
       const body = bodies[`${method} ${path}`]
       const request = body === undefined ? {} : { body }
-      const { status } = await world.call(method, path.replace('{id}', id), request)
+      const { status } = await world.call(method, path.replace(/\{\w+\}/, encodeURIComponent(id)), request)
       assert.ok(status < 300, `${method} ${path} answered ${status}`)
     }
     assert.equal(world.called.size, operations.length)

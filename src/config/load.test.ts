@@ -105,6 +105,9 @@ describe('configuration', () => {
       databaseUrl: 'postgres://a/b',
       'rows.auth': 'jwt',
       'rows.allowedOrigins': 'https://a',
+      'documents.enabled': 'true',
+      'documents.iroh': 'true',
+      'documents.irohBind': '127.0.0.1:0',
     }
     for (const setting of settings) {
       const other =

@@ -33,29 +33,28 @@ export class DocumentsMetrics {
   set(documents: DocumentsMetricsSnapshot | undefined): void {
     const scraped = this.#scraped
     // What is not known must be absent: a 0 would raise alerts where there are no documents.
-    for (const metric of Object.values(scraped)) {
-      metric.reset()
-      metric.remove()
-    }
+    for (const metric of Object.values(scraped.plain)) metric.remove()
+    for (const metric of Object.values(scraped.labelled)) metric.reset()
     if (documents === undefined) return
     const { status, totals } = documents
-    scraped.healthy.set(Number(status.healthy))
+    const { plain, labelled } = scraped
+    plain.healthy.set(Number(status.healthy))
     if (totals === undefined) return
     const { total, shared, awaited } = status.databases
-    scraped.databases.set({ state: 'private' }, total - shared - awaited)
-    scraped.databases.set({ state: 'shared' }, shared)
-    scraped.databases.set({ state: 'awaited' }, awaited)
+    labelled.databases.set({ state: 'private' }, total - shared - awaited)
+    labelled.databases.set({ state: 'shared' }, shared)
+    labelled.databases.set({ state: 'awaited' }, awaited)
     for (const [verification, count] of Object.entries(status.entries))
-      scraped.entries.set({ verification }, count)
-    scraped.peers.set(status.peers)
-    scraped.links.set(status.links.total)
-    scraped.inStep.set(status.links.in_step)
-    scraped.failing.set(status.links.failing)
-    scraped.requests.set(status.pending_requests)
-    for (const [outcome, count] of Object.entries(totals.attempts)) scraped.attempts.inc({ outcome }, count)
-    for (const [way, count] of Object.entries(totals.entries)) scraped.moved.inc({ way }, count)
-    for (const [side, count] of Object.entries(totals.bytes)) scraped.bytes.inc({ side }, count)
-    scraped.answered.inc(totals.answers)
+      labelled.entries.set({ verification }, count)
+    plain.peers.set(status.peers)
+    plain.links.set(status.links.total)
+    plain.inStep.set(status.links.in_step)
+    plain.failing.set(status.links.failing)
+    plain.requests.set(status.pending_requests)
+    for (const [outcome, count] of Object.entries(totals.attempts)) labelled.attempts.inc({ outcome }, count)
+    for (const [way, count] of Object.entries(totals.entries)) labelled.moved.inc({ way }, count)
+    for (const [side, count] of Object.entries(totals.bytes)) labelled.bytes.inc({ side }, count)
+    plain.answered.inc(totals.answers)
   }
 }
 
@@ -63,18 +62,22 @@ function scrapedMetrics(registry: Registry) {
   const gauge = (definition: MetricDefinition) => new Gauge(optionsOf(definition, registry))
   const counter = (definition: MetricDefinition) => new Counter(optionsOf(definition, registry))
   return {
-    healthy: gauge(d.documentsHealthy),
-    databases: gauge(d.documentsDatabases),
-    entries: gauge(d.documentsEntries),
-    peers: gauge(d.documentsPeers),
-    links: gauge(d.documentsLinks),
-    inStep: gauge(d.documentsLinksInStep),
-    failing: gauge(d.documentsLinksFailing),
-    requests: gauge(d.documentsAccessRequests),
-    attempts: counter(d.documentsSyncAttempts),
-    moved: counter(d.documentsSyncEntries),
-    bytes: counter(d.documentsSyncBytes),
-    answered: counter(d.documentsRequestsAnswered),
+    plain: {
+      healthy: gauge(d.documentsHealthy),
+      peers: gauge(d.documentsPeers),
+      links: gauge(d.documentsLinks),
+      inStep: gauge(d.documentsLinksInStep),
+      failing: gauge(d.documentsLinksFailing),
+      requests: gauge(d.documentsAccessRequests),
+      answered: counter(d.documentsRequestsAnswered),
+    },
+    labelled: {
+      databases: gauge(d.documentsDatabases),
+      entries: gauge(d.documentsEntries),
+      attempts: counter(d.documentsSyncAttempts),
+      moved: counter(d.documentsSyncEntries),
+      bytes: counter(d.documentsSyncBytes),
+    },
   }
 }
 

@@ -85,6 +85,47 @@ describe('metrics', () => {
     assert.doesNotMatch(text, /^syncline_rows_bundles /m)
   })
 
+  it('of documents tell how they are, and nothing where there are none', async () => {
+    const { state, metrics } = world()
+    const named = /^syncline_documents_/m
+    assert.doesNotMatch(await metrics.text(), named)
+    const status = {
+      healthy: true,
+      databases: { total: 6, shared: 2, awaited: 1 },
+      entries: { verified: 90, unverified: 4, failed: 1 },
+      peers: 3,
+      links: { total: 5, in_step: 4, failing: 1 },
+      pending_requests: 2,
+    }
+    const totals = {
+      attempts: { succeeded: 8, failed: 2 },
+      entries: { received: 30, sent: 20 },
+      bytes: { dialled: 4_000, answered: 600 },
+      answers: 12,
+    }
+    state.snapshot = { ...state.snapshot, documents: { status, totals } }
+    for (let i = 0; i < 2; i++) {
+      const text = await metrics.text()
+      assert.match(text, /^syncline_documents_healthy 1$/m)
+      assert.match(text, /^syncline_documents_databases\{state="private"\} 3$/m)
+      assert.match(text, /^syncline_documents_entries\{verification="unverified"\} 4$/m)
+      assert.match(text, /^syncline_documents_links_in_step 4$/m)
+      assert.match(text, /^syncline_documents_access_requests_pending 2$/m)
+      assert.match(text, /^syncline_documents_sync_attempts_total\{outcome="failed"\} 2$/m)
+      assert.match(text, /^syncline_documents_sync_bytes_total\{side="answered"\} 600$/m)
+      assert.match(text, /^syncline_documents_requests_answered_total 12$/m)
+    }
+    state.snapshot = {
+      ...state.snapshot,
+      documents: { status: { ...status, healthy: false }, totals: undefined },
+    }
+    const broken = await metrics.text()
+    assert.match(broken, /^syncline_documents_healthy 0$/m)
+    assert.doesNotMatch(broken, /^syncline_documents_(entries|peers|sync_attempts_total)/m)
+    state.snapshot = { ...state.snapshot, documents: undefined }
+    assert.doesNotMatch(await metrics.text(), named)
+  })
+
   it('every metric has its description and its type', async () => {
     const { metrics } = world([link('a')])
     metrics.adminRequest('listRelays', 200, 0.003)

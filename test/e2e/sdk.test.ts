@@ -3,8 +3,10 @@ import { test } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/kernel/logger.ts'
 import { openNode } from '../../src/node/create-node.ts'
+import type { Node } from '../../src/node/node.ts'
 import { ApiError, SynclineClient, type SyncState } from '../../src/sdk/index.ts'
 import { adminWorld } from '../helpers/admin-world.ts'
+import { documentsStage } from '../helpers/documents-stage.ts'
 import { realEvents } from '../helpers/real-events.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
@@ -38,7 +40,7 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
 
 test('every call of the SDK works against a running node', { timeout: 120_000 }, async () => {
   await using source = await sourceRelay()
-  await using world = await adminWorld()
+  await using world = await adminWorld({ documents: true })
   world.node.start()
   const client = new SynclineClient({ url: world.url, token: world.token })
   const used = new Set<string>()
@@ -103,6 +105,8 @@ test('every call of the SDK works against a running node', { timeout: 120_000 },
   await api.deleteRelay(made.id)
   assert.deepEqual(await api.relays(), [])
 
+  await documentsBy(api, world.node)
+
   const key = await api.createApiKey({ name: 'second', scopes: ['read'] })
   assert.ok((await api.apiKeys()).some(({ id }) => id === key.id))
   await api.revokeApiKey(key.id)
@@ -115,6 +119,38 @@ test('every call of the SDK works against a running node', { timeout: 120_000 },
     'calls without a test',
   )
 })
+
+/** Every call about documents. */
+async function documentsBy(api: SynclineClient, node: Node): Promise<void> {
+  assert.equal((await api.documents())?.databases.total, 0)
+  await using stage = await documentsStage(node)
+  const made = await api.createDocumentDatabase('mine')
+  assert.deepEqual([made.name, made.shared, made.permission], ['mine', false, 'admin:0'])
+  const { ticket } = await stage.other.documents.ticket('theirs')
+  assert.equal((await api.joinDocumentDatabase({ ticket })).name, 'theirs')
+  const names = (await api.documentDatabases()).map(({ name }) => name).sort()
+  assert.deepEqual(names, ['mine', 'shared', 'theirs'])
+  assert.equal((await api.shareDocumentDatabase('mine', { everySeconds: 9 })).shared, true)
+  await api.unshareDocumentDatabase('mine')
+  assert.equal((await api.documentDatabase(made.id)).shared, false)
+  assert.equal((await api.documentTicket('mine')).local, true)
+  assert.deepEqual(
+    (await api.syncDocuments('theirs')).map(({ outcome }) => outcome),
+    ['in-step'],
+  )
+  assert.ok((await api.syncDocuments()).length >= 2)
+  assert.equal((await api.documentSyncAttempts('theirs', { limit: 1 }))[0]?.error, null)
+  const [first, second] = await api.documentAccessRequests({ status: 'pending' })
+  assert.equal((await api.approveDocumentAccess(first!.id, 'write:7')).granted, 'write:7')
+  assert.equal((await api.rejectDocumentAccess(second!.id)).status, 'rejected')
+  await assert.rejects(api.rejectDocumentAccess(second!.id), { status: 409, code: 'document/access-request' })
+  const open = await api.grantDocumentAccess('mine', { key: 'everybody', permission: 'read' })
+  assert.equal(open.everybody, 'read')
+  assert.equal((await api.revokeDocumentAccess('mine', 'everybody')).everybody, null)
+  const [peer] = await api.documentPeers()
+  await api.blockDocumentPeer(peer!.key)
+  assert.deepEqual(await api.documentPeers(), [])
+}
 
 test('what fails is an ApiError with status, code and a sentence', async () => {
   await using world = await adminWorld()
