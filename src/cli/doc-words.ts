@@ -16,7 +16,7 @@ export function documentsLines(documents: DocumentsStatus | undefined, now: numb
   const held = entries.unverified === 0 ? '' : `, ${number(entries.unverified)} waiting for others`
   const bad = entries.failed === 0 ? '' : `, ${number(entries.failed)} found bad`
   const lines = [
-    `Documents: ${count(total, 'database')} (${number(shared)} shared), ${count(entries.verified, 'entry', 'entries')}${held}${bad}; ${count(peers, 'peer')}, in step ${number(links.in_step)} of ${number(links.total)} times.`,
+    `Documents: ${count(total, 'database')} (${number(shared)} shared), ${count(entries.verified, 'entry', 'entries')}${held}${bad}; ${count(peers, 'peer')}, ${number(links.in_step)} of ${count(links.total, 'copy', 'copies')} in step.`,
   ]
   if (awaited > 0)
     lines.push(`  ${count(awaited, 'database')} joined, and not here yet: "syncline doc list" shows them`)

@@ -260,12 +260,12 @@ export class Node implements NodeControl {
   /** Whether the store answers, whether the relay listens, and how rows and documents are where there are some. Never rejects. */
   async probe(): Promise<NodeProbe> {
     const store = await this.#parts.store.read(() => true).catch(() => false)
-    const [rows, documents] = await Promise.all([this.rows.status(), this.documents.status()])
+    const [rows, documents] = await Promise.all([this.rows.status(), this.documents.health()])
     return {
       store,
       relay: this.#relay !== undefined,
       ...(rows && { rows: rows.healthy }),
-      ...(documents && { documents: documents.healthy }),
+      ...(documents !== undefined && { documents }),
     }
   }
 

@@ -17,8 +17,10 @@ export interface CommandResult {
 export function startCommand(
   args: readonly string[],
   input?: string,
+  /** Options of Node itself. */
+  nodeOptions: readonly string[] = [],
 ): { child: ChildProcess; result: Promise<CommandResult> } {
-  const child = spawn(process.execPath, [entry, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...nodeOptions, entry, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

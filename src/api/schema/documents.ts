@@ -54,6 +54,7 @@ export const documentLink = component(
     last_success_at: time.nullable(),
     last_attempt_at: time.nullable(),
     last_error: z.string().nullable().describe('Of the last attempt.'),
+    last_error_code: z.string().nullable(),
     attempts: z.strictObject({ succeeded: count, failed: count }),
     received: count.describe('Entries, ever.'),
     sent: count,

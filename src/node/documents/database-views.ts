@@ -89,8 +89,17 @@ export class DatabaseViews {
     const links: LinkView[] = []
     for (const { peer, tree } of sync.peers.relationships()) {
       if ((id !== undefined && tree !== id) || !(await sync.syncSettings(tree)).syncEnabled) continue
-      const { inStep, lastSuccess, lastAttempt, lastError, successes, failures, received, sent } =
-        await sync.status(peer, tree)
+      const {
+        inStep,
+        lastSuccess,
+        lastAttempt,
+        lastError,
+        lastErrorCode,
+        successes,
+        failures,
+        received,
+        sent,
+      } = await sync.status(peer, tree)
       links.push({
         database: tree,
         peer,
@@ -98,6 +107,7 @@ export class DatabaseViews {
         last_success_at: lastSuccess === undefined ? null : timeOf(lastSuccess),
         last_attempt_at: lastAttempt === undefined ? null : timeOf(lastAttempt),
         last_error: lastError ?? null,
+        last_error_code: lastErrorCode ?? null,
         attempts: { succeeded: successes, failed: failures },
         received,
         sent,

@@ -107,6 +107,7 @@ export interface LinkView {
   readonly last_attempt_at: string | null
   /** Of the last attempt. */
   readonly last_error: string | null
+  readonly last_error_code: string | null
   readonly attempts: { readonly succeeded: number; readonly failed: number }
   /** Entries, ever. */
   readonly received: number

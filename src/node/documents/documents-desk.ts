@@ -29,17 +29,17 @@ const maxNameLength = 200
 /** Everything that can be asked of documents that are open. */
 export class DocumentsDesk implements DocumentsControl {
   readonly views: DatabaseViews
+  readonly directory: DatabaseDirectory
   readonly #documents: OpenDocuments
-  readonly #directory: DatabaseDirectory
   readonly #joins: DatabaseJoins
   readonly #access: AccessDecisions
 
   constructor(documents: OpenDocuments) {
     this.#documents = documents
-    this.#directory = new DatabaseDirectory(documents)
-    this.views = new DatabaseViews(documents, this.#directory)
-    this.#joins = new DatabaseJoins(documents, this.#directory, this.views)
-    this.#access = new AccessDecisions(documents, this.#directory)
+    this.directory = new DatabaseDirectory(documents)
+    this.views = new DatabaseViews(documents, this.directory)
+    this.#joins = new DatabaseJoins(documents, this.directory, this.views)
+    this.#access = new AccessDecisions(documents, this.directory)
   }
 
   async create({ name }: { readonly name: string }): Promise<DatabaseDetail> {
@@ -58,24 +58,24 @@ export class DocumentsDesk implements DocumentsControl {
   }
 
   async show(database: string) {
-    return this.views.detail(await this.#directory.find(database))
+    return this.views.detail(await this.directory.find(database))
   }
 
   async read(place: StorePlace) {
-    return readValue(await this.#directory.open(place.database), place)
+    return readValue(await this.directory.open(place.database), place)
   }
 
   async write(place: StorePlace & { readonly path: string; readonly value: unknown }) {
-    return writeValue(await this.#directory.open(place.database), place)
+    return writeValue(await this.directory.open(place.database), place)
   }
 
   async remove(place: StorePlace & { readonly path: string }) {
-    return removeValue(await this.#directory.open(place.database), place)
+    return removeValue(await this.directory.open(place.database), place)
   }
 
   async share({ database, everySeconds }: Parameters<DocumentsControl['share']>[0]) {
     const { sync } = this.#documents
-    const { id } = await this.#directory.open(database)
+    const { id } = await this.directory.open(database)
     const known = await sync.syncSettings(id)
     const intervalSeconds = everySeconds ?? known.intervalSeconds
     const interval = intervalSeconds === undefined ? {} : { intervalSeconds }
@@ -85,7 +85,7 @@ export class DocumentsDesk implements DocumentsControl {
 
   async unshare(database: string) {
     const { sync, awaited } = this.#documents
-    const id = await this.#directory.find(database)
+    const id = await this.directory.find(database)
     await sync.setSyncSettings(id, undefined)
     await awaited.delete(id)
   }
@@ -98,7 +98,7 @@ export class DocumentsDesk implements DocumentsControl {
         'document/transport',
         'nobody can connect to this node for documents, so a ticket would lead nowhere: run it with "syncline up --documents"',
       )
-    const { id } = await this.#directory.open(database)
+    const { id } = await this.directory.open(database)
     if (!(await sync.syncSettings(id)).syncEnabled) await sync.setSyncSettings(id, syncOnCommit)
     return {
       database: id,
@@ -113,7 +113,7 @@ export class DocumentsDesk implements DocumentsControl {
   }
 
   sync(...[wish, waiting = {}]: Parameters<DocumentsControl['sync']>) {
-    return syncNow(this.#documents, this.#directory, wish, waiting)
+    return syncNow(this.#documents, this.directory, wish, waiting)
   }
 
   requests(...[status]: Parameters<DocumentsControl['requests']>) {
@@ -160,7 +160,7 @@ export class DocumentsDesk implements DocumentsControl {
 
   async history({ database, peer, limit }: HistoryWish): Promise<readonly AttemptView[]> {
     const { sync } = this.#documents
-    const tree = database === undefined ? undefined : await this.#directory.find(database)
+    const tree = database === undefined ? undefined : await this.directory.find(database)
     const peers = peer === undefined ? sync.peers.peers().map(({ key }) => key) : [parsePublicKey(peer)]
     const views: AttemptView[] = []
     for (const each of peers)
@@ -177,7 +177,7 @@ export class DocumentsDesk implements DocumentsControl {
   /** What a database calls a peer that it lets in. */
   async #nameIn(databases: readonly DatabaseId[], key: string): Promise<string | null> {
     for (const id of databases) {
-      if (!(await this.#directory.isHere(id))) continue
+      if (!(await this.directory.isHere(id))) continue
       const { keys } = await (await this.#documents.instance.database(id)).auth()
       const grant = [...keys].find(([known]) => known === key)?.[1]
       if (grant?.name !== undefined) return grant.name

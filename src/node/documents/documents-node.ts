@@ -1,3 +1,4 @@
+import { hasDocuments } from '../../planes/documents/storage/has-documents.sqlite.ts'
 import type { OtherPaths } from '../../planes/events/relay/relay.ts'
 import type { DocumentsControl, DocumentsStatus } from './documents-control.ts'
 import type { DocumentsDesk } from './documents-desk.ts'
@@ -60,13 +61,20 @@ export class DocumentsNode implements DocumentsControl, AsyncDisposable {
   async start(): Promise<void> {
     this.#started = true
     try {
-      if (!(await this.#isUsed())) return
-      const { documents } = await this.#open()
-      await documents.sync.start()
-      this.#problem = undefined
+      if (await this.#isUsed()) await this.#begin((await this.#open()).documents)
     } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error)
-      this.#options.log.error('documents are not kept in step', { error: this.#problem })
+      this.#complain(error)
+    }
+  }
+
+  /** Whether all is well; undefined where there are none and none are served. Never rejects, and costs next to nothing. */
+  async health(): Promise<boolean | undefined> {
+    try {
+      if (!(await this.#isUsed())) return undefined
+      await this.#open()
+      return this.#problem === undefined
+    } catch {
+      return false
     }
   }
 
@@ -80,7 +88,7 @@ export class DocumentsNode implements DocumentsControl, AsyncDisposable {
       if (!(await this.#isUsed())) return undefined
       const { documents, desk } = await this.#open()
       const { documentsReport } = await import('./documents-report.ts')
-      const report = await documentsReport(documents, desk.views)
+      const report = await documentsReport(documents, desk)
       const problem = this.#problem ?? null
       return { status: { ...report, healthy: problem === null, problem }, totals: documents.totals }
     } catch (error) {
@@ -139,7 +147,6 @@ export class DocumentsNode implements DocumentsControl, AsyncDisposable {
 
   async #isUsed(): Promise<boolean> {
     if (this.#opened !== undefined || this.#options.config.documents.enabled) return true
-    const { hasDocuments } = await import('../../planes/documents/storage/document-storage.sqlite.ts')
     return hasDocuments(this.#options.store)
   }
 
@@ -157,8 +164,22 @@ export class DocumentsNode implements DocumentsControl, AsyncDisposable {
     const { DocumentsDesk } = await import('./documents-desk.ts')
     const documents = this.#resources.use(await OpenDocuments.open(this.#options))
     // The first database may be made, or joined, while the node runs.
-    if (this.#started) await documents.sync.start()
+    if (this.#started) await this.#begin(documents)
     return { documents, desk: new DocumentsDesk(documents) }
+  }
+
+  async #begin(documents: OpenDocuments): Promise<void> {
+    try {
+      await documents.sync.start()
+      this.#problem = undefined
+    } catch (error) {
+      this.#complain(error)
+    }
+  }
+
+  #complain(error: unknown): void {
+    this.#problem = error instanceof Error ? error.message : String(error)
+    this.#options.log.error('documents are not kept in step', { error: this.#problem })
   }
 }
 

@@ -1,41 +1,35 @@
 import { formatAddress } from '../../planes/documents/index.ts'
-import type { DatabaseViews } from './database-views.ts'
 import type { DocumentsStatus, LinkView } from './documents-control.ts'
+import type { DocumentsDesk } from './documents-desk.ts'
 import type { OpenDocuments } from './open-documents.ts'
 
 /** How the documents are, in numbers. */
 export async function documentsReport(
   documents: OpenDocuments,
-  views: DatabaseViews,
+  { views, directory }: Pick<DocumentsDesk, 'views' | 'directory'>,
 ): Promise<DocumentsStatus> {
   const { instance, sync, awaited } = documents
-  const summaries = await views.summaries()
-  const entries = { verified: 0, unverified: 0, failed: 0 }
-  await instance.read((view) => {
-    for (const { id, state } of summaries) {
-      if (state === 'awaited') continue
-      // What was counted a moment ago may have gone on since: one snapshot for all of them.
-      const [database] = view.databases().filter((known) => known === id)
-      if (database === undefined) continue
-      entries.verified += view.count(database)
-      entries.unverified += view.heldCount(database)
-      entries.failed += view.heldCount(database, 'failed')
-    }
-  })
+  const here = await directory.here()
+  const entries = await instance.read((view) => ({
+    verified: sumOf(here, (id) => view.count(id)),
+    unverified: sumOf(here, (id) => view.heldCount(id)),
+    failed: sumOf(here, (id) => view.heldCount(id, 'failed')),
+  }))
+  let shared = 0
+  for (const id of here) shared += (await sync.syncSettings(id)).syncEnabled ? 1 : 0
+  const elsewhere = awaited.values().filter(({ database }) => !here.includes(database))
   const links = await views.links()
   const waiting = new Set<string>(awaited.values().map(({ database }) => database))
   // To be refused is what waiting for a decision looks like.
-  const failing = links.filter(({ database, last_error }) => last_error !== null && !waiting.has(database))
+  const failing = links.filter(({ database, last_error, last_error_code: code }) => {
+    return last_error !== null && !(waiting.has(database) && code === 'document/peer-denied')
+  })
   return {
     healthy: true,
     problem: null,
     device: instance.id,
     addresses: sync.addresses().map(formatAddress),
-    databases: {
-      total: summaries.length,
-      shared: summaries.filter(({ shared, state }) => shared && state === 'here').length,
-      awaited: summaries.filter(({ state }) => state === 'awaited').length,
-    },
+    databases: { total: here.length + elsewhere.length, shared, awaited: elsewhere.length },
     entries,
     peers: sync.peers.peers().length,
     links: {
@@ -47,6 +41,10 @@ export async function documentsReport(
     last_failure: latestOf(failing),
     next_attempt_at: links.flatMap(({ next_attempt_at }) => next_attempt_at ?? []).sort()[0] ?? null,
   }
+}
+
+function sumOf<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((sum, one) => sum + of(one), 0)
 }
 
 function latestOf(failing: readonly LinkView[]): DocumentsStatus['last_failure'] {

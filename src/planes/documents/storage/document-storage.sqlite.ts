@@ -19,12 +19,6 @@ export async function createSqliteDocumentStorage(
   return new SqliteDocumentStorage(options)
 }
 
-/** Whether a store was ever opened for documents. Changes nothing. */
-export function hasDocuments(store: Store<SqliteTx>): Promise<boolean> {
-  const sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'document_databases'"
-  return store.read((tx) => tx.db.prepare(sql).get() !== undefined)
-}
-
 /** Databases in SQLite, in the same transactions as everything else of the store. */
 export class SqliteDocumentStorage implements DocumentStorage<SqliteTx> {
   readonly #store: Store<SqliteTx>
