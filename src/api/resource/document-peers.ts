@@ -48,7 +48,7 @@ export function documentPeerRoutes(documents: DocumentsSource): Route[] {
       summary: 'Serves and dials a peer no more, whatever databases grant it.',
       tag: 'Documents',
       scope: 'write',
-      errors: [404],
+      errors: [404, 422],
       handle: ({ params: { key = '' } }) => documents.removePeer(key),
     }),
   ]
