@@ -17,6 +17,13 @@ export type {
   SyncRequest,
 } from './control.ts'
 export { type OpenOptions, openNode } from './create-node.ts'
+export type {
+  AccessRequestView,
+  DatabaseDetail,
+  DatabaseSummary,
+  DocumentsControl,
+  DocumentsStatus,
+} from './documents/documents-control.ts'
 export { Node } from './node.ts'
 export type { RowsControl, RowsHistory, RowsStatus } from './rows/rows-control.ts'
 export type { RowsLinks, RowsLinkWish } from './rows/rows-links.ts'

@@ -44,7 +44,7 @@ const summary = z.strictObject({
 
 export const databaseSummary = component('DocumentDatabase', 'A database of documents.', summary)
 
-export const documentLink = component(
+const documentLink = component(
   'DocumentLink',
   'How one database is with one peer.',
   z.strictObject({

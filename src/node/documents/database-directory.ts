@@ -80,7 +80,7 @@ export class DatabaseDirectory {
   }
 }
 
-export function idIn(text: string): DatabaseId | undefined {
+function idIn(text: string): DatabaseId | undefined {
   try {
     return parseId(text)
   } catch {

@@ -68,10 +68,12 @@ async function valueIn(
 ): Promise<unknown> {
   if (type === rows.type) {
     const table = await view.getStore(store, rows)
-    return path === undefined ? Object.fromEntries(table.rows()) : table.get(path)
+    return path === undefined
+      ? Object.fromEntries([...table.rows()].sort(([a], [b]) => (a < b ? -1 : 1)))
+      : table.get(path)
   }
   const handle = await view.getStore(store, document(type, store))
-  if (path === undefined) return handle.getAll().toJson()
+  if (path === undefined) return plain(handle.getAll())
   const value = handle.get(path)
   return value === undefined ? undefined : plain(value)
 }
@@ -95,8 +97,12 @@ async function noStore(view: Transaction, store: string): Promise<DocumentError>
   )
 }
 
+/** As JSON can say it, with keys sorted: their order comes from how a state was put together, and differs between nodes. */
 function plain(value: LiveValue): unknown {
-  if (value instanceof Doc) return value.toJson()
+  if (value instanceof Doc) {
+    const entries = [...value.entries()].sort(([a], [b]) => (a < b ? -1 : 1))
+    return Object.fromEntries(entries.map(([key, child]) => [key, plain(child)]))
+  }
   if (value instanceof List) return value.live.map(plain)
   return typeof value === 'bigint' ? String(value) : value
 }
