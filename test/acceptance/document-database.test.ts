@@ -350,4 +350,17 @@ describe('hostile and broken histories', () => {
     await assert.rejects(open('two'), refused('document/too-large'))
     assert.equal(await database.count(), 2)
   })
+
+  it('D-73 a device key that somebody brings is not stored, and no other opens the instance', async () => {
+    const storage = new MemoryDocumentStorage()
+    assert.equal(await Instance.deviceOf(storage), undefined)
+    await using made = await newInstance({ storage, device: alice })
+    assert.equal(made.id, alice.publicKey)
+    assert.equal(await Instance.deviceOf(storage), alice.publicKey)
+    await storage.read((view) => assert.equal(view.value('instance-secret'), undefined))
+    await assert.rejects(newInstance({ storage, device: keyNumber(2) }), refused('document/instance'))
+    await assert.rejects(newInstance({ storage }), refused('document/instance'))
+    await using again = await newInstance({ storage, device: alice })
+    assert.equal(again.id, made.id)
+  })
 })

@@ -108,6 +108,8 @@ export function documentStorageSuite(name: string, setup: () => Promise<Document
         assert.deepEqual(view.tips(root.id), [left.id])
         assert.equal(view.count(root.id), 2)
         assert.deepEqual(ids(view.listByStatus(root.id, 'failed')), [right.id])
+        assert.equal(view.heldCount(root.id, 'failed'), 1)
+        assert.equal(view.heldCount(root.id), 0)
       })
       await storage.write((batch) => batch.drop(right.id))
       assert.equal(await storage.read((view) => view.status(right.id)), undefined)
@@ -134,6 +136,8 @@ export function documentStorageSuite(name: string, setup: () => Promise<Document
         assert.deepEqual(view.waitingFor(root.id), [])
         assert.deepEqual(view.databases(), [root.id])
         assert.deepEqual(ids(view.listByStatus(root.id, 'unverified')), [join.id])
+        assert.equal(view.heldCount(root.id), 1)
+        assert.equal(view.heldCount(root.id, 'failed'), 0)
       })
       await storage.write((batch) => {
         batch.add(left, 'unverified')

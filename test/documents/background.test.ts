@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Database } from '../../src/planes/documents/database.ts'
+import type { SyncAttempt } from '../../src/planes/documents/sync/records/link-states.ts'
 import { syncEnabled, syncOnCommit } from '../../src/planes/documents/users/sync-settings.ts'
 import { alice } from '../helpers/document-keys.ts'
 import { type SyncPeer, type SyncPeerOptions, syncWorld } from '../helpers/document-network.ts'
@@ -102,6 +103,39 @@ describe('documents sync in the background', () => {
     }
     const pauses = times.slice(1).map((time, i) => time - times[i]!)
     assert.ok(pauses[0]! < pauses[1]! && pauses[1]! < pauses[2]!, pauses.join())
+  })
+
+  it('says what it will sync and when, and tells who counts of every attempt and answer', async () => {
+    const attempts: (string | undefined)[] = []
+    const answered = { requests: 0, bytes: 0 }
+    const observer = {
+      attempted: (_: unknown, { errorCode }: SyncAttempt) => attempts.push(errorCode),
+      answered: (request: number, answer: number) => {
+        answered.requests += 1
+        answered.bytes += request + answer
+      },
+    }
+    const { world, peers, databases, clock, tree } = await chain(2, syncOnCommit, { observer })
+    await using _ = world
+    const [a, b] = peers as [SyncPeer, SyncPeer]
+    assert.ok(answered.requests > 0 && answered.bytes > 100 * answered.requests)
+    assert.ok(attempts.length > 0 && attempts.every((code) => code === undefined))
+    await eventually(clock, async () => !a.sync.planned()[0]!.running)
+    const [planned, ...others] = a.sync.planned()
+    assert.deepEqual(others, [])
+    const { inMs, ...plan } = planned!
+    assert.deepEqual(plan, { peer: b.instance.id, tree, failures: 0, running: false })
+    assert.ok(inMs > 200_000 && inMs <= 330_000, `about five minutes, not ${inMs} ms`)
+    world.network.partition('a', 'b')
+    await put(databases[0]!, 'a', '1')
+    await eventually(clock, async () => a.sync.planned()[0]!.failures > 0)
+    assert.ok(a.sync.planned()[0]!.inMs <= 60_000)
+    assert.equal(attempts.at(-1), 'document/unreachable')
+    assert.equal((await a.sync.status(b.instance.id, tree)).lastErrorCode, 'document/unreachable')
+    world.network.healAll()
+    await a.sync.flush()
+    const status = await a.sync.status(b.instance.id, tree)
+    assert.deepEqual([status.lastError, status.lastErrorCode], [undefined, undefined])
   })
 
   it('what is owed to a peer survives a restart', async () => {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
+import { stat } from 'node:fs/promises'
 import { describe, it } from 'node:test'
-import { parseTicket } from '../../src/planes/documents/index.ts'
-import { formatTicket } from '../../src/planes/documents/sync/ticket.ts'
+import { setImmediate } from 'node:timers/promises'
+import { loadConfig } from '../../src/config/load.ts'
+import { silentLogger } from '../../src/kernel/logger.ts'
+import { openNode } from '../../src/node/create-node.ts'
+import { formatTicket, parseTicket } from '../../src/planes/documents/index.ts'
+import { callCommand, startCommand } from '../helpers/command.ts'
 import { seededRandom } from '../helpers/document-simulation.ts'
 import { DocumentsPeer, freeUdpPort } from '../helpers/documents-peer.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
@@ -50,6 +55,17 @@ function only(type: string, { ticket }: Ticket): string {
   const addresses = parsed.addresses.filter((address) => address.type === type)
   assert.ok(addresses.length > 0, `${ticket} has an address of ${type}`)
   return formatTicket({ ...parsed, addresses })
+}
+
+/** Bytes of the store of a data directory, however they are kept. */
+async function storedBytes(data: string): Promise<number> {
+  const sizes = ['syncline.db', 'syncline.db-wal'].map((name) =>
+    stat(`${data}/${name}`).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size)
 }
 
 /** Lets in whoever asks. */
@@ -161,3 +177,69 @@ for (const [name, way] of Object.entries(ways))
       assert.deepEqual(await two.state('notes', 'main'), state)
     })
   })
+
+describe('a join of a large database', () => {
+  it('K1 D-86 that is killed goes on where it was, and the database ends equal', async () => {
+    const random = seededRandom(5)
+    await using folder = await temporaryFolder()
+    await using one = new DocumentsPeer(folder.join('one'), ['--documents'])
+    {
+      const config = await loadConfig({ flags: { data: one.data } })
+      await using node = await openNode(config, { log: silentLogger })
+      const { id } = await node.documents.create({ name: 'large' })
+      // Several pages of two megabytes.
+      for (let n = 0; n < 60; n++) {
+        const value = `${n}`.padEnd(200_000, 'x')
+        await node.documents.write({ database: id, store: 'main', path: `k${n}`, value })
+      }
+      await node.documents.grant({ database: id, key: 'everybody', permission: 'read' })
+    }
+    await one.start()
+    const { ticket } = await one.doc<Ticket>('ticket', 'large')
+    const two = folder.join('two')
+    const entries: number[] = []
+    for (let life = 0; life < 4; life++) {
+      const { child, result } = startCommand(['doc', 'join', ticket, '--data', two, '--json'])
+      // In the middle of what it writes: some megabytes more than were there.
+      const enough = (await storedBytes(two)) + (0.2 + random()) * 2_000_000
+      while (child.exitCode === null && (await storedBytes(two)) < enough) await setImmediate()
+      child.kill('SIGKILL')
+      await result
+      const [known] = JSON.parse((await callCommand(['doc', 'list', '--data', two, '--json'])).stdout)
+      entries.push(known?.entries ?? 0)
+    }
+    assert.deepEqual(
+      entries,
+      entries.toSorted((a, b) => a - b),
+      'nothing that came is lost',
+    )
+    const joined = await callCommand(['doc', 'join', ticket, '--data', two, '--json'])
+    assert.equal(joined.code, 0, joined.stderr)
+    const there = new DocumentsPeer(two)
+    assert.deepEqual(await there.state('large', 'main'), await one.state('large', 'main'))
+    assert.equal((await there.doc<Summary>('show', 'large')).permission, 'read')
+  })
+
+  it('is given up by the running node when its command is interrupted, and waits again when it is asked to', async () => {
+    await using folder = await temporaryFolder()
+    await using one = new DocumentsPeer(folder.join('one'), ['--documents'])
+    await using two = new DocumentsPeer(folder.join('two'))
+    await Promise.all([one.start(), two.start()])
+    await one.doc('create', 'notes')
+    const { ticket } = await one.doc<Ticket>('ticket', 'notes')
+    const asking = ['doc', 'join', ticket, '--permission', 'read', '--wait', '--data', two.data, '--json']
+    const { child, result } = startCommand(asking)
+    while ((await one.doc<unknown[]>('requests')).length === 0);
+    child.kill('SIGINT')
+    const { code, stdout } = await result
+    assert.deepEqual([code, stdout], [1, ''])
+    const { awaited, state } = await two.doc('show', parseTicket(ticket).database)
+    assert.equal(state, 'awaited')
+    assert.equal((awaited as { readonly permission: string }).permission, 'read')
+    const again = startCommand(asking)
+    await approveAll(one)
+    assert.equal((await again.result).code, 0)
+    assert.equal((await one.doc<unknown[]>('requests', '--status', 'all')).length, 1)
+    assert.equal((await two.doc('show', 'notes')).awaited, null)
+  })
+})

@@ -10,8 +10,9 @@ import {
   type TransportBuilder,
 } from '../../planes/documents/index.ts'
 
-/** Requests under way; each may hold a message of 8 MiB. */
+/** Requests under way; each may hold a message of 8 MiB. One that sends slowly must not have all of them. */
 const maxRequests = 32
+const maxRequestsOfAddress = 16
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
@@ -23,7 +24,7 @@ export class PublicDoor {
   readonly #log: Logger
   #addresses: readonly SyncAddress[] = []
   #answer: Answer | undefined
-  #underWay = 0
+  readonly #underWay = new Map<string, number>()
 
   constructor(log: Logger) {
     this.#log = log
@@ -38,20 +39,32 @@ export class PublicDoor {
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     if (!/^\/api\/v0(?:\?|$)/.test(request.url ?? '')) return false
     const answer = this.#answer
-    if (answer === undefined || this.#underWay >= maxRequests) {
+    const slot = answer === undefined ? undefined : this.#slot(request.socket.remoteAddress ?? 'unknown')
+    if (answer === undefined || slot === undefined) {
       response.writeHead(503, { 'retry-after': '5', connection: 'close' }).end()
       return true
     }
-    this.#underWay += 1
     answer(request, response)
       .catch((error: unknown) => {
         this.#log.error('a documents request failed', { error: String(error) })
         response.destroy()
       })
-      .finally(() => {
-        this.#underWay -= 1
-      })
+      .finally(() => slot[Symbol.dispose]())
     return true
+  }
+
+  /** Undefined: there are too many already. */
+  #slot(address: string): Disposable | undefined {
+    const own = this.#underWay.get(address) ?? 0
+    const all = this.#underWay.values().reduce((sum, count) => sum + count, 0)
+    if (all >= maxRequests || own >= maxRequestsOfAddress) return undefined
+    this.#underWay.set(address, own + 1)
+    const leave = () => {
+      const left = (this.#underWay.get(address) ?? 0) - 1
+      if (left > 0) this.#underWay.set(address, left)
+      else this.#underWay.delete(address)
+    }
+    return { [Symbol.dispose]: leave }
   }
 
   /** The transport of HTTP, with this for its server. */
