@@ -21,7 +21,7 @@ ${shared.map(([flags, text]) => `| \`${flags}\` | ${text} |`).join('\n')}
 | 1 | failed; standard error says why, with a [code](errors.md) |
 | 2 | wrong usage; nothing was done |
 | 3 | failed in part: of several things asked for, some were done |
-| 4 | failed because a relay could not be reached, or cannot do what was asked for |
+| 4 | failed because a relay or another peer could not be reached, or cannot do what was asked for |
 
 A script that only tests for 0 needs to know nothing of 3 and 4.
 
