@@ -88,8 +88,7 @@ export class DatabaseCore<Tx = unknown> implements AsyncDisposable {
 
   /** Decodes entries as received and checks their signatures, off the main thread. Nothing is stored. */
   check(entries: readonly Uint8Array[], signal?: AbortSignal): Promise<CheckedEntry[]> {
-    const known = (ids: readonly EntryId[]) =>
-      this.read((view) => new Set(ids.filter((id) => view.status(id) !== undefined)))
+    const known = (ids: readonly EntryId[]) => this.read((view) => view.present(ids))
     return this.#checker.check(entries, { known, signal })
   }
 

@@ -161,9 +161,7 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
     only?: DatabaseId,
     signal?: AbortSignal,
   ): Promise<IngestResult> {
-    const checked = await this.check(entries, signal)
-    const options = { weight: entries.length, ...(signal === undefined ? {} : { signal }) }
-    return await this.#core.write((batch) => this.#core.admit(batch, checked, only), options)
+    return await this.admit(await this.check(entries, signal), only, signal)
   }
 
   /** The first half of `ingest`: everything that can be checked without the databases. */
@@ -171,7 +169,17 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
     return this.#core.check(entries, signal)
   }
 
-  /** The second half, inside the caller's own transaction. */
+  /** The second half: judges and stores. */
+  async admit(
+    entries: readonly CheckedEntry[],
+    only?: DatabaseId,
+    signal?: AbortSignal,
+  ): Promise<IngestResult> {
+    const options = { weight: entries.length, ...(signal === undefined ? {} : { signal }) }
+    return await this.#core.write((batch) => this.#core.admit(batch, entries, only), options)
+  }
+
+  /** The same inside the caller's own transaction. */
   admitIn(tx: Tx, entries: readonly CheckedEntry[], only?: DatabaseId): IngestResult {
     return this.#core.admit(this.#core.batchIn(tx), entries, only)
   }

@@ -4,6 +4,19 @@ import { areSorted, type EntryId, idFromBytes } from './entry-id.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** A key of a map, with its encoding: keys are told by their bytes, and no text is made of them. */
+export interface MapKey<Key extends string> {
+  readonly key: Key
+  readonly encoded: Uint8Array
+}
+
+/** @param keys in canonical order, each of less than 24 ASCII characters */
+export function mapKeys<Key extends string>(...keys: readonly Key[]): readonly MapKey<Key>[] {
+  return keys.map((key) => {
+    return { key, encoded: Uint8Array.of((major.text << 5) | key.length, ...Buffer.from(key, 'latin1')) }
+  })
+}
+
 /**
  * Reads exactly what `CborWriter` can write: shortest lengths, definite sizes, map keys in order and each once. So what
  * is read encodes to the same bytes again, and one entry has one id. Throws `document/bad-encoding` for anything else,
@@ -30,15 +43,12 @@ export class CborReader {
    * @param known the keys it may have, in canonical order
    * @param read  called for each key that is there, positioned at its value
    */
-  map<Key extends string>(known: readonly Key[], read: (key: Key) => void): void {
+  map<Key extends string>(known: readonly MapKey<Key>[], read: (key: Key) => void): void {
     let next = 0
     for (let left = this.#head(major.map); left > 0; left--) {
-      const text = this.text()
-      const index = known.indexOf(text as Key, next)
-      if (index < 0)
-        throw this.#bad(`the key ${JSON.stringify(text.slice(0, 40))} is unknown, or out of order`)
-      next = index + 1
-      read(known[index]!)
+      while (next < known.length && !this.#skip(known[next]!.encoded)) next++
+      if (next === known.length) throw this.#badKey()
+      read(known[next++]!.key)
     }
   }
 
@@ -90,6 +100,19 @@ export class CborReader {
     for (let left = this.array(max, what); left > 0; left--) ids.push(this.link())
     if (!areSorted(ids)) throw this.#bad(`the ${what} are not sorted, or one is there twice`)
     return ids
+  }
+
+  /** Whether these bytes come next; then they are behind. */
+  #skip(expected: Uint8Array): boolean {
+    const at = this.#at
+    for (let i = 0; i < expected.length; i++) if (this.#bytes[at + i] !== expected[i]) return false
+    this.#at = at + expected.length
+    return true
+  }
+
+  #badKey(): DocumentError {
+    const text = this.text()
+    return this.#bad(`the key ${JSON.stringify(text.slice(0, 40))} is unknown, or out of order`)
   }
 
   #head(expected: number): number {

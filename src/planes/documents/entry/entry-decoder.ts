@@ -5,22 +5,22 @@ import {
   maxDelegationSteps,
   maxDelegationTips,
 } from '../document-limits.ts'
-import { CborReader } from './cbor-reader.ts'
+import { CborReader, mapKeys } from './cbor-reader.ts'
 import { assertStructure, compareNames, type Entry, type SealedEntry, type StoreNode } from './entry.ts'
 import { type EntryId, entryIdOf } from './entry-id.ts'
 import { parsePublicKey } from './key-pair.ts'
 import { type DelegationStep, type KeyHint, noKey, type SigKey } from './sig-key.ts'
+import { type SignatureSpan, SignedBytes } from './signed-bytes.ts'
 
-/** Where the signature stands in the bytes: the header of the map around it, and the key and value to leave out. */
-interface SignatureSpan {
-  readonly header: number
-  readonly begin: number
-  readonly end: number
-}
-
-const entryKeys = ['_v', 'sig', 'tree', 'subtrees'] as const
-const treeKeys = ['h', 'root', 'parents', 'metadata'] as const
-const storeKeys = ['h', 'data', 'name', 'parents'] as const
+const entryKeys = mapKeys('_v', 'sig', 'tree', 'subtrees')
+const treeKeys = mapKeys('h', 'root', 'parents', 'metadata')
+const storeKeys = mapKeys('h', 'data', 'name', 'parents')
+const sigKeys = mapKeys('key', 'sig')
+const claimKeys = mapKeys('Direct', 'Delegation')
+const directKeys = mapKeys('hint')
+const delegationKeys = mapKeys('hint', 'path')
+const stepKeys = mapKeys('tips', 'tree')
+const hintKeys = mapKeys('name', 'pubkey', 'is_global')
 
 /** A path this long passes through, so that it is refused for what it is, by whoever resolves it. */
 const readableSteps = 4 * maxDelegationSteps
@@ -40,7 +40,7 @@ export function openEntry(bytes: Uint8Array, limits: DocumentLimits = defaultDoc
   }
   const { entry, span } = new EntryDecoder(bytes, limits).decode()
   assertStructure(entry)
-  return { id: entryIdOf(bytes), bytes, entry, signingBytes: withoutSignature(bytes, span) }
+  return new SignedBytes(entryIdOf(bytes), bytes, entry, span)
 }
 
 class EntryDecoder {
@@ -105,7 +105,7 @@ class EntryDecoder {
     let seen = false
     let signature: string | undefined
     let begin = 0
-    reader.map(['key', 'sig'], (name) => {
+    reader.map(sigKeys, (name) => {
       if (name === 'key') {
         key = this.#sigKey()
         seen = true
@@ -136,11 +136,11 @@ class EntryDecoder {
 
   #sigKey(): SigKey {
     let key: SigKey | undefined
-    this.#reader.map(['Direct', 'Delegation'], (kind) => {
+    this.#reader.map(claimKeys, (kind) => {
       if (key !== undefined) throw new DocumentError('document/bad-encoding', 'the entry claims two keys')
       let hint: KeyHint | undefined
       let path: DelegationStep[] | undefined
-      this.#reader.map(kind === 'Direct' ? (['hint'] as const) : (['hint', 'path'] as const), (part) => {
+      this.#reader.map<'hint' | 'path'>(kind === 'Direct' ? directKeys : delegationKeys, (part) => {
         if (part === 'hint') hint = this.#hint()
         else path = this.#path()
       })
@@ -158,7 +158,7 @@ class EntryDecoder {
     for (let left = this.#reader.array(readableSteps, 'delegation steps'); left > 0; left--) {
       let tree: EntryId | undefined
       let tips: EntryId[] | undefined
-      this.#reader.map(['tips', 'tree'], (part) => {
+      this.#reader.map(stepKeys, (part) => {
         if (part === 'tips') tips = this.#reader.links(readableTips, 'claimed tips')
         else tree = this.#reader.link()
       })
@@ -170,7 +170,7 @@ class EntryDecoder {
 
   #hint(): KeyHint {
     const hint: { name?: string; pubkey?: KeyHint['pubkey'] & string; isGlobal?: boolean } = {}
-    this.#reader.map(['name', 'pubkey', 'is_global'], (part) => {
+    this.#reader.map(hintKeys, (part) => {
       if (part === 'name') hint.name = this.#reader.text()
       else if (part === 'pubkey') hint.pubkey = parsePublicKey(this.#reader.text())
       else if (this.#reader.boolean()) hint.isGlobal = true
@@ -184,17 +184,6 @@ class EntryDecoder {
     if (height === 0) throw new DocumentError('document/bad-encoding', 'height 0 is left out')
     return height
   }
-}
-
-/** The bytes without the key and value of the signature, and with one entry less in the map around them. */
-function withoutSignature(bytes: Uint8Array, span: SignatureSpan | undefined): Uint8Array {
-  if (span === undefined) return bytes
-  const { header, begin, end } = span
-  const rest = new Uint8Array(bytes.length - (end - begin))
-  rest.set(bytes.subarray(0, begin))
-  rest.set(bytes.subarray(end), begin)
-  rest[header] = rest[header]! - 1
-  return rest
 }
 
 function badVersion(version: number): DocumentError {

@@ -39,7 +39,10 @@ export interface AdmissionParts {
 export class Admission {
   readonly #parts: AdmissionParts
   readonly #batch: DocumentBatch
+  /** Known to be verified: before, or in this batch. */
   readonly #verified = new Set<EntryId>()
+  /** Of what was handed in, and held by now with whatever status. */
+  #present: Set<EntryId> = new Set()
   readonly #advanced = new Map<DatabaseId, Omit<Advance, 'after'> & { readonly verified: CanonicalKey[] }>()
   readonly #held = new Map<DatabaseId, number>()
   readonly #released: EntryId[] = []
@@ -62,6 +65,7 @@ export class Admission {
     order.sort(({ signed: { sealed: a } }, { signed: { sealed: b } }) => {
       return a.entry.height - b.entry.height || compareIds(a.id, b.id)
     })
+    this.#present = new Set(this.#batch.present(order.map(({ signed }) => signed.sealed.id)))
     for (const { index, signed } of order) outcomes[index] = this.#place(signed, only)
     this.#forgetFailed()
     this.#batch.flush()
@@ -74,7 +78,7 @@ export class Admission {
     const database = databaseOf(sealed)
     if (only !== undefined && database !== only)
       return this.#refuse(id, 'document/foreign', 'it belongs to another database')
-    if (this.#verified.has(id) || this.#batch.status(id) !== undefined) return { kind: 'duplicate', id }
+    if (this.#present.has(id)) return { kind: 'duplicate', id }
     if (database !== id && !this.#isVerified(database))
       return this.#refuse(id, 'document/unknown-database', 'the root of its database is not here')
     const missing = sealed.entry.parents.filter((parent) => !this.#isVerified(parent))
@@ -97,6 +101,7 @@ export class Admission {
     }
     this.#touch(database)
     this.#batch.add(sealed, 'verified')
+    this.#present.add(id)
     this.#accept(sealed, verdict.lineage)
     return { kind: 'verified', id }
   }
@@ -111,6 +116,7 @@ export class Admission {
       return this.#refuse(id, 'document/too-many-orphans', `${maxHeld} entries of its database wait already`)
     this.#held.set(database, held + 1)
     this.#batch.add(sealed, 'unverified')
+    this.#present.add(id)
     this.#batch.setWants(id, wants)
     this.#signers.set(id, signed.signer)
     return { kind: 'held', id }
@@ -207,7 +213,10 @@ export class Admission {
   }
 
   #isVerified(id: EntryId): boolean {
-    return this.#verified.has(id) || this.#batch.status(id) === 'verified'
+    if (this.#verified.has(id)) return true
+    if (this.#batch.status(id) !== 'verified') return false
+    this.#verified.add(id)
+    return true
   }
 
   #refuse(id: EntryId, code: DocumentErrorCode, why: string): IngestOutcome {

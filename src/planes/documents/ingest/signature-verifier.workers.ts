@@ -51,16 +51,18 @@ export function createWorkerSignatureVerifier({
 
 /** A signature that is not there, or has another text, is one of zeros: of no key and of nothing. */
 function encode(claims: readonly Claim[]) {
-  const size = claims.reduce((sum, { sealed }) => sum + 100 + sealed.signingBytes.length, 0)
+  const signed = claims.map(({ sealed }) => sealed.signingBytes)
+  const size = signed.reduce((sum, bytes) => sum + 100 + bytes.length, 0)
   const records = Buffer.from(new ArrayBuffer(size))
   let at = 0
-  for (const { pubkey, sealed } of claims) {
+  for (const [i, { pubkey, sealed }] of claims.entries()) {
+    const bytes = signed[i]!
     records.set(publicKeyBytes(pubkey), at)
     const signature = signatureOf(sealed)
     if (signature !== undefined) records.set(signature, at + 32)
-    records.writeUInt32LE(sealed.signingBytes.length, at + 96)
-    records.set(sealed.signingBytes, at + 100)
-    at += 100 + sealed.signingBytes.length
+    records.writeUInt32LE(bytes.length, at + 96)
+    records.set(bytes, at + 100)
+    at += 100 + bytes.length
   }
   const message: SignatureRequest = { records: records.buffer, count: claims.length }
   return { message, transfer: [records.buffer] }

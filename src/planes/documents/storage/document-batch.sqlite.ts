@@ -4,10 +4,19 @@ import type { SqliteTx } from '../../../stores/sqlite/sqlite-tx.ts'
 import type { DocumentLimits } from '../document-limits.ts'
 import { databaseOf, type SealedEntry } from '../entry/entry.ts'
 import { openEntry } from '../entry/entry-decoder.ts'
-import { type DatabaseId, digestOf, type EntryId, entryIdOfDigest, sortedIds } from '../entry/entry-id.ts'
+import {
+  type DatabaseId,
+  digestOf,
+  type EntryId,
+  entryIdOf,
+  entryIdOfDigest,
+  isEntryId,
+  sortedIds,
+} from '../entry/entry-id.ts'
 import type {
   DocumentBatch,
   HeldEntry,
+  ListedBytes,
   ListOptions,
   SavedState,
   Verification,
@@ -60,6 +69,12 @@ export class SqliteDocumentBatch implements DocumentBatch {
     return row === undefined ? undefined : nameOf(row.status)
   }
 
+  present(ids: readonly EntryId[]): ReadonlySet<EntryId> {
+    const sql = `SELECT entry.id FROM json_each(?) AS wanted
+      JOIN document_entries AS entry ON entry.id = unhex(wanted.value)`
+    return new Set(this.#ids(sql, JSON.stringify(ids.filter(isEntryId).map(hexOf))))
+  }
+
   held(id: EntryId): HeldEntry | undefined {
     const row = this.#row(id)
     if (row === undefined) return undefined
@@ -95,6 +110,18 @@ export class SqliteDocumentBatch implements DocumentBatch {
     const id = after === undefined ? new Uint8Array(0) : digestOf(after.id)
     const rows = this.#tx.prepare(sql).all(this.#db(database), after?.height ?? fromHeight, id, limit)
     return rows.map((row) => this.#open(entryIdOfDigest(row.id as Uint8Array), row.bytes as Uint8Array))
+  }
+
+  listBytes(database: DatabaseId, { after, fromHeight = 0, limit }: ListOptions): readonly ListedBytes[] {
+    const sql = `SELECT height, id, bytes FROM document_entries
+      WHERE status = 0 AND db = ? AND (height, id) > (?, ?) ORDER BY height, id LIMIT ?`
+    const from = after === undefined ? new Uint8Array(0) : digestOf(after.id)
+    const rows = this.#tx.prepare(sql).all(this.#db(database), after?.height ?? fromHeight, from, limit)
+    return rows.map((row) => {
+      const [id, bytes] = [entryIdOfDigest(row.id as Uint8Array), row.bytes as Uint8Array]
+      if (entryIdOf(bytes) !== id) throw damaged(id)
+      return { key: { height: Number(row.height), id }, bytes }
+    })
   }
 
   columns(database: DatabaseId, from: Key, to: Key | undefined): ItemColumns {
@@ -304,7 +331,7 @@ export class SqliteDocumentBatch implements DocumentBatch {
     return Number(this.#tx.prepare(sql).run(digestOf(database)).lastInsertRowid)
   }
 
-  #ids(sql: string, ...parameters: (number | Uint8Array)[]): EntryId[] {
+  #ids(sql: string, ...parameters: (number | string | Uint8Array)[]): EntryId[] {
     const rows = this.#tx.prepare(sql).all(...parameters)
     return rows.map(({ id }) => entryIdOfDigest(id as Uint8Array))
   }
@@ -328,6 +355,10 @@ function splitIds(bytes: Uint8Array): EntryId[] {
   const ids: EntryId[] = []
   for (let at = 0; at < bytes.length; at += 32) ids.push(entryIdOfDigest(bytes.subarray(at, at + 32)))
   return ids
+}
+
+function hexOf(id: EntryId): string {
+  return Buffer.from(digestOf(id)).toString('hex')
 }
 
 function damaged(id: EntryId, cause?: unknown): SyncError {

@@ -15,6 +15,7 @@ import {
   type DocumentStorage,
   type DocumentView,
   type HeldEntry,
+  type ListedBytes,
   type ListOptions,
   type SavedState,
   type Verification,
@@ -109,6 +110,10 @@ class MemoryBatch implements DocumentBatch {
     return this.#entries.get(id)?.status
   }
 
+  present(ids: readonly EntryId[]): ReadonlySet<EntryId> {
+    return new Set(ids.filter((id) => this.#entries.has(id)))
+  }
+
   held(id: EntryId): HeldEntry | undefined {
     return this.#entries.get(id)
   }
@@ -132,6 +137,13 @@ class MemoryBatch implements DocumentBatch {
     const first = placeOf(order, key)
     const equal = order[first]?.id === key.id ? 1 : 0
     return order.slice(first + equal, first + equal + limit)
+  }
+
+  listBytes(database: DatabaseId, options: ListOptions): readonly ListedBytes[] {
+    return this.list(database, options).map(({ id, entry, bytes }) => ({
+      key: { height: entry.height, id },
+      bytes,
+    }))
   }
 
   columns(database: DatabaseId, from: Key, to: Key | undefined): ItemColumns {

@@ -30,6 +30,12 @@ export interface HeldEntry {
   readonly status: Verification
 }
 
+/** An entry in its place, with the bytes it is named by. */
+export interface ListedBytes {
+  readonly key: CanonicalKey
+  readonly bytes: Uint8Array
+}
+
 export interface ListOptions {
   /** Exclusive start; undefined: from the first. */
   readonly after?: CanonicalKey | undefined
@@ -52,6 +58,8 @@ export interface DocumentView {
   databases(): readonly DatabaseId[]
   /** Undefined when it is not held. */
   status(id: EntryId): Verification | undefined
+  /** Of these ids, those that are held with whatever status. */
+  present(ids: readonly EntryId[]): ReadonlySet<EntryId>
   /** A held entry of any status. */
   held(id: EntryId): HeldEntry | undefined
   /** A verified entry, the only kind that may influence anything. */
@@ -62,6 +70,8 @@ export interface DocumentView {
   count(database: DatabaseId): number
   /** Verified entries in canonical order, which is topological. */
   list(database: DatabaseId, options: ListOptions): readonly SealedEntry[]
+  /** The same as they are served: not decoded. */
+  listBytes(database: DatabaseId, options: ListOptions): readonly ListedBytes[]
   /**
    * Height and id digest of the verified entries from one key up to another (exclusive; undefined: up to the last), in
    * canonical order: what range reconciliation works on, with heights for timestamps.

@@ -1,7 +1,12 @@
 import { compareIds, type DatabaseId, type EntryId } from '../entry/entry-id.ts'
 import { treeDag } from '../history/dag.ts'
 import { difference } from '../history/walk.ts'
-import { type CanonicalKey, compareKeys, type DocumentView } from '../storage/document-storage.ts'
+import {
+  type CanonicalKey,
+  compareKeys,
+  type DocumentView,
+  type ListedBytes,
+} from '../storage/document-storage.ts'
 import { RecentMap } from '../storage/recent-map.ts'
 
 /** One message's worth of entries. */
@@ -68,7 +73,7 @@ export class EntryPages {
     return keys
   }
 
-  #cut(candidates: Iterable<Candidate>): EntryPage {
+  #cut(candidates: Iterable<ListedBytes>): EntryPage {
     const entries: Uint8Array[] = []
     let size = 0
     let last: CanonicalKey | undefined
@@ -83,27 +88,20 @@ export class EntryPages {
   }
 }
 
-interface Candidate {
-  readonly key: CanonicalKey
-  readonly bytes: Uint8Array
-}
-
 function* stored(
   view: DocumentView,
   tree: DatabaseId,
   after: CanonicalKey | undefined,
-): Generator<Candidate> {
+): Generator<ListedBytes> {
   for (let last = after; ; ) {
     // Few at a time: entries may be large, and a page ends where its bytes do.
-    const some = view.list(tree, { after: last, limit: 256 })
-    for (const { id, entry, bytes } of some) {
-      last = { height: entry.height, id }
-      yield { key: last, bytes }
-    }
-    if (some.length === 0) return
+    const some = view.listBytes(tree, { after: last, limit: 256 })
+    yield* some
+    last = some.at(-1)?.key
+    if (last === undefined) return
   }
 }
 
-function* listed(view: DocumentView, keys: readonly CanonicalKey[], from: number): Generator<Candidate> {
+function* listed(view: DocumentView, keys: readonly CanonicalKey[], from: number): Generator<ListedBytes> {
   for (let i = from; i < keys.length; i++) yield { key: keys[i]!, bytes: view.entry(keys[i]!.id)!.bytes }
 }

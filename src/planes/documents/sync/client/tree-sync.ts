@@ -38,6 +38,8 @@ export interface Transfer {
 
 /** Whoever writes all the time is never equal to anybody; the next exchange goes on where this one ends. */
 const maxRounds = 8
+/** Pages that are verified or written at a time, while one more is on its way: what an exchange takes of memory. */
+const maxPagesAhead = 2
 
 /**
  * Brings one database in step with one peer, both ways. Where the two agreed before, it takes one round trip. Whatever is
@@ -104,27 +106,49 @@ export class TreeSync {
     }
   }
 
-  /** Takes all pages of an answer; answers the last. */
+  /** Takes all pages of an answer; answers the last. A page comes while those before it are verified and written. */
   async #take(asked: readonly EntryId[], first: SyncTreeResponse): Promise<SyncTreeResponse> {
+    const pages: Promise<void>[] = []
+    let answer = first
+    try {
+      for (;;) {
+        const { next, entries } = answer
+        const coming = next === undefined ? undefined : this.#following(asked, next)
+        // Whichever fails is heard of when it is waited for.
+        coming?.catch(() => {})
+        if (entries.length > 0) {
+          const page = this.#ingest(entries, pages.at(-1))
+          page.catch(() => {})
+          pages.push(page)
+        }
+        if (coming === undefined) break
+        if (pages.length >= maxPagesAhead) await pages.shift()
+        answer = await coming
+      }
+      await pages.at(-1)
+    } finally {
+      // None is left running when the exchange is over.
+      await Promise.allSettled(pages)
+    }
+    return answer
+  }
+
+  async #following(asked: readonly EntryId[], after: CanonicalKey): Promise<SyncTreeResponse> {
+    const answer = await this.#request(asked, [], { after })
+    if (answer.next !== undefined && compareKeys(answer.next, after, compareIds) <= 0)
+      throw new DocumentError('document/peer-protocol', 'the peer broke the protocol: its pages go backwards')
+    return answer
+  }
+
+  /** Verified while the page before is still being written; judged and written after it. */
+  async #ingest(entries: readonly Uint8Array[], before: Promise<void> | undefined): Promise<void> {
     const { instance } = this.#parts
     const { tree, signal } = this.#options
-    let answer = first
-    for (;;) {
-      if (answer.entries.length > 0) {
-        const { outcomes } = await instance.ingest(answer.entries, tree, signal)
-        this.#transfer.received += outcomes.filter(({ kind }) => kind === 'verified').length
-        if ((await this.#tips()).length === 0)
-          throw new DocumentError('document/peer-protocol', `the peer broke the protocol: it sent no ${tree}`)
-      }
-      const { next } = answer
-      if (next === undefined) return answer
-      answer = await this.#request(asked, [], { after: next })
-      if (answer.next !== undefined && compareKeys(answer.next, next, compareIds) <= 0)
-        throw new DocumentError(
-          'document/peer-protocol',
-          'the peer broke the protocol: its pages go backwards',
-        )
-    }
+    const [checked] = await Promise.all([instance.check(entries, signal), before])
+    const { outcomes } = await instance.admit(checked, tree, signal)
+    this.#transfer.received += outcomes.filter(({ kind }) => kind === 'verified').length
+    if ((await this.#tips()).length === 0)
+      throw new DocumentError('document/peer-protocol', `the peer broke the protocol: it sent no ${tree}`)
   }
 
   async #request(
