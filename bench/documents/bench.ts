@@ -37,6 +37,7 @@ export async function run(): Promise<Record<string, unknown>> {
     const file = await corpusFile(entries)
     const source = join(folder, 'source')
     const responder = await served(source, file)
+    stack.use(responder.peer)
     const load = await loaded(responder, automerge, folder)
     await using requester = await startPeer(load.folder, 1)
     await requester.ask({ do: 'dial' })

@@ -209,7 +209,14 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
 
   /** Undefined forgets it. */
   async setNote(name: string, text: string | undefined): Promise<void> {
-    await this.#core.write((batch) => batch.setValue(noteKey(name), text))
+    await this.setNotes([[name, text]])
+  }
+
+  /** All of them, or none. */
+  async setNotes(notes: readonly (readonly [name: string, text: string | undefined])[]): Promise<void> {
+    await this.#core.write((batch) => {
+      for (const [name, text] of notes) batch.setValue(noteKey(name), text)
+    })
   }
 
   /** The id of a database of the system; undefined: there is none yet. */

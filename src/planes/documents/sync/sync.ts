@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../../../kernel/clock.ts'
 import { silentLogger } from '../../../kernel/logger.ts'
 import { defaultRetryPolicy } from '../../../kernel/retry.ts'
 import { DocumentError } from '../document-error.ts'
-import type { DatabaseId } from '../entry/entry-id.ts'
+import type { DatabaseId, EntryId } from '../entry/entry-id.ts'
 import type { KeyPair, PublicKey } from '../entry/key-pair.ts'
 import type { Instance } from '../instance.ts'
 import { docStore } from '../stores/doc-store.ts'
@@ -289,12 +289,12 @@ export class Sync implements AsyncDisposable {
     const transfer: Transfer = { received: 0, sent: 0, requests: 0, bytes: 0 }
     const startedAt = this.#clock.now()
     const began = this.#clock.monotonic()
-    const record = (error?: unknown) => {
+    const record = (ended: { readonly agreed: readonly EntryId[] } | { readonly error: unknown }) => {
       const durationMs = Math.round(this.#clock.monotonic() - began)
-      const outcome = error === undefined ? {} : failureOf(error)
+      const outcome = 'error' in ended ? failureOf(ended.error) : {}
       const attempt = { tree, startedAt, durationMs, ...transfer, ...outcome }
       this.#options.observer?.attempted?.(peer, attempt)
-      return states.record(peer, attempt)
+      return states.record(peer, attempt, 'agreed' in ended ? ended.agreed : undefined)
     }
     const { client, parts } = { client: this.#client, parts: this.#parts }
     const options = {
@@ -305,17 +305,15 @@ export class Sync implements AsyncDisposable {
       signal,
     }
     const { pages } = this.#options
+    const run = { instance: this.#instance, client, states: parts.states, pages }
+    let agreed: readonly EntryId[]
     try {
-      await new TreeSync(
-        { instance: this.#instance, client, states: parts.states, pages },
-        options,
-        transfer,
-      ).run()
+      agreed = await new TreeSync(run, options, transfer).run()
     } catch (error) {
-      await record(error)
+      await record({ error })
       throw error
     }
-    await record()
+    await record({ agreed })
     if (!this.peers.isRelated(peer, tree)) await this.peers.relate(peer, tree)
   }
 

@@ -61,10 +61,12 @@ export class TreeSync {
   }
 
   /**
+   * Answers the frontier that both hold in the end; nobody but the caller has noted it.
+   *
    * @throws DocumentError `document/sync-incomplete` when the two are not equal in the end, and what `PeerClient.ask`
    *   throws
    */
-  async run(): Promise<void> {
+  async run(): Promise<readonly EntryId[]> {
     const { tree, target } = this.#options
     const { states } = this.#parts
     const agreed = (await states.get(target.peer, tree)).agreed
@@ -74,7 +76,7 @@ export class TreeSync {
       const answer = await this.#offer(ours, base)
       if (answer.known) {
         const last = await this.#take(ours, answer)
-        if (await this.#isHeld(last.tips)) return await this.#agree(ours, last.tips)
+        if (await this.#isHeld(last.tips)) return await this.#joined(ours, last.tips)
         base = await this.#held(last.tips)
         continue
       }
@@ -200,10 +202,9 @@ export class TreeSync {
     return this.#parts.instance.read((view) => view.tips(this.#options.tree))
   }
 
-  async #agree(ours: readonly EntryId[], theirs: readonly EntryId[]): Promise<void> {
-    const { tree, target } = this.#options
-    const both = await this.#parts.instance.read((view) => maximal(treeDag(view, tree), [...ours, ...theirs]))
-    await this.#parts.states.agree(target.peer, tree, both)
+  #joined(ours: readonly EntryId[], theirs: readonly EntryId[]): Promise<readonly EntryId[]> {
+    const { tree } = this.#options
+    return this.#parts.instance.read((view) => maximal(treeDag(view, tree), [...ours, ...theirs]))
   }
 
   /** Of these, the ones that are verified here. */

@@ -67,29 +67,31 @@ export class LinkStates {
   async agree(peer: PublicKey, tree: DatabaseId, tips: readonly EntryId[]): Promise<void> {
     const state = await this.get(peer, tree)
     if (tips.join() === state.agreed.join()) return
-    await this.#save(peer, tree, { ...state, agreed: [...tips] })
+    const next = { ...state, agreed: [...tips] }
+    this.#states.set(stateName(peer, tree), next)
+    await this.#instance.setNote(stateName(peer, tree), JSON.stringify(next))
   }
 
-  async record(peer: PublicKey, attempt: SyncAttempt & { readonly tree: DatabaseId }): Promise<void> {
+  /**
+   * Notes how an attempt ended.
+   *
+   * @param agreed the frontier both sides hold after it, where it was found out
+   */
+  async record(
+    peer: PublicKey,
+    attempt: SyncAttempt & { readonly tree: DatabaseId },
+    agreed?: readonly EntryId[],
+  ): Promise<void> {
     const state = await this.get(peer, attempt.tree)
-    const { startedAt, durationMs, error, errorCode, received, sent } = attempt
-    const common = {
-      agreed: state.agreed,
-      lastAttempt: startedAt,
-      received: state.received + received,
-      sent: state.sent + sent,
-    }
-    const { successes, failures, lastSuccess } = state
-    const since = lastSuccess === undefined ? {} : { lastSuccess }
-    const code = errorCode === undefined ? {} : { lastErrorCode: errorCode }
-    const next: LinkState =
-      error === undefined
-        ? { ...common, lastSuccess: startedAt + durationMs, successes: successes + 1, failures }
-        : { ...common, ...since, ...code, lastError: error, successes, failures: failures + 1 }
-    await this.#save(peer, attempt.tree, next)
-    const history = [attempt, ...(await this.history(peer))].slice(0, maxAttempts)
+    const before = await this.history(peer)
+    const next = { ...after(state, attempt), agreed: [...(agreed ?? state.agreed)] }
+    const history = [attempt, ...before].slice(0, maxAttempts)
+    this.#states.set(stateName(peer, attempt.tree), next)
     this.#histories.set(peer, history)
-    await this.#instance.setNote(historyName(peer), JSON.stringify(history))
+    await this.#instance.setNotes([
+      [stateName(peer, attempt.tree), JSON.stringify(next)],
+      [historyName(peer), JSON.stringify(history)],
+    ])
   }
 
   /** Newest first. */
@@ -98,12 +100,6 @@ export class LinkStates {
     const history = this.#histories.get(peer) ?? known
     this.#histories.set(peer, history)
     return history.slice(0, limit)
-  }
-
-  async #save(peer: PublicKey, tree: DatabaseId, state: LinkState): Promise<void> {
-    const name = stateName(peer, tree)
-    this.#states.set(name, state)
-    await this.#instance.setNote(name, JSON.stringify(state))
   }
 
   async #load<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
@@ -115,6 +111,22 @@ export class LinkStates {
       return undefined
     }
   }
+}
+
+function after(state: LinkState, attempt: SyncAttempt): LinkState {
+  const { startedAt, durationMs, error, errorCode, received, sent } = attempt
+  const { agreed, successes, failures, lastSuccess } = state
+  const common = {
+    agreed,
+    lastAttempt: startedAt,
+    received: state.received + received,
+    sent: state.sent + sent,
+  }
+  if (error === undefined)
+    return { ...common, lastSuccess: startedAt + durationMs, successes: successes + 1, failures }
+  const since = lastSuccess === undefined ? {} : { lastSuccess }
+  const code = errorCode === undefined ? {} : { lastErrorCode: errorCode }
+  return { ...common, ...since, ...code, lastError: error, successes, failures: failures + 1 }
 }
 
 function stateName(peer: PublicKey, tree: DatabaseId): string {
