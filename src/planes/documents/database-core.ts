@@ -43,6 +43,8 @@ export interface DatabaseCoreOptions<Tx> {
 /** How long work may keep the thread before others get a turn, milliseconds. */
 const sliceMs = 8
 
+const settleEveryMs = 1_000
+
 /** What all databases of an instance share: storage, what is known of histories, the way in, and the events. */
 export class DatabaseCore<Tx = unknown> implements AsyncDisposable {
   readonly history = new History()
@@ -53,6 +55,8 @@ export class DatabaseCore<Tx = unknown> implements AsyncDisposable {
   readonly #judge: Judge
   readonly #checker: EntryChecker
   readonly #refused = new RefusedIds()
+  /** When what is held was last judged on behalf of a reader; by database, monotonic milliseconds. */
+  readonly #settled = new Map<DatabaseId, number>()
   #saving: Promise<void> | undefined
 
   constructor(options: DatabaseCoreOptions<Tx>) {
@@ -102,6 +106,18 @@ export class DatabaseCore<Tx = unknown> implements AsyncDisposable {
     const result = this.#admission(batch).recheck(database)
     this.#tell(batch, result, 'remote')
     return result
+  }
+
+  /**
+   * Before something is read: judges what could be judged by now. An entry that lies in the future stays so, and must not
+   * make every read of its database a write.
+   */
+  async settle(database: DatabaseId): Promise<void> {
+    if (!(await this.read((view) => view.isReady(database)))) return
+    const now = this.#options.clock.monotonic()
+    if (now < (this.#settled.get(database) ?? Number.NEGATIVE_INFINITY) + settleEveryMs) return
+    this.#settled.set(database, now)
+    await this.write((batch) => this.recheck(batch, database))
   }
 
   /** An entry written here, signed by `signer`; it passes the same judge. Throws what it is refused with. */

@@ -38,9 +38,18 @@ export class Database {
     return this.#identity?.key.publicKey
   }
 
-  /** The verified frontier, sorted. */
-  tips(): Promise<readonly EntryId[]> {
-    return this.#core.read((view) => view.tips(this.id))
+  /** The verified frontier, sorted. What was held and can be judged by now is judged first, as before every read. */
+  async tips(): Promise<readonly EntryId[]> {
+    await this.#core.settle(this.id)
+    return await this.#core.read((view) => view.tips(this.id))
+  }
+
+  /**
+   * What was received and cannot be judged yet, in canonical order: neither read nor served nor built on, and nothing of it
+   * is known to be true. What was found bad is not among it.
+   */
+  held(): Promise<readonly SealedEntry[]> {
+    return this.#core.read((view) => view.listByStatus(this.id, 'unverified'))
   }
 
   /** Number of verified entries. */
@@ -145,6 +154,7 @@ export class Database {
   }
 
   async #start(tips?: readonly EntryId[]): Promise<TransactionStart> {
+    if (tips === undefined) await this.#core.settle(this.id)
     return await this.#core.read((view) => {
       const frontier = view.tips(this.id)
       if (frontier.length === 0)

@@ -148,6 +148,14 @@ export class SqliteDocumentBatch implements DocumentBatch {
     return rows.map((row) => this.#open(entryIdOfDigest(row.id as Uint8Array), row.bytes as Uint8Array))
   }
 
+  isReady(database: DatabaseId): boolean {
+    const missing = `SELECT 1 FROM document_wants AS want WHERE want.child = held.id AND NOT EXISTS (
+      SELECT 1 FROM document_entries AS entry WHERE entry.id = want.id AND entry.status = 0)`
+    const sql = `SELECT 1 FROM document_entries AS held
+      WHERE status <> 0 AND db = ? AND status = 2 AND NOT EXISTS (${missing}) LIMIT 1`
+    return this.#tx.prepare(sql).get(this.#db(database)) !== undefined
+  }
+
   heldCount(database: DatabaseId, status: 'unverified' | 'failed' = 'unverified'): number {
     const sql = 'SELECT count(*) AS count FROM document_entries WHERE status <> 0 AND db = ? AND status = ?'
     return Number(this.#tx.prepare(sql).get(this.#db(database), codes[status])?.count)

@@ -163,6 +163,13 @@ class MemoryBatch implements DocumentBatch {
     return found.map(({ sealed }) => sealed).sort(compareEntries)
   }
 
+  isReady(database: DatabaseId): boolean {
+    const waiting = new Set<EntryId>()
+    for (const [wanted, children] of this.#waiting)
+      if (this.status(wanted) !== 'verified') for (const child of children) waiting.add(child)
+    return this.listByStatus(database, 'unverified').some(({ id }) => !waiting.has(id))
+  }
+
   heldCount(database: DatabaseId, status: 'unverified' | 'failed' = 'unverified'): number {
     return this.listByStatus(database, status).length
   }

@@ -79,6 +79,8 @@ export interface DocumentView {
   columns(database: DatabaseId, from: Key, to: Key | undefined): ItemColumns
   /** Entries of one status in canonical order; only `unverified` and `failed` are bounded in number. */
   listByStatus(database: DatabaseId, status: 'unverified' | 'failed'): readonly SealedEntry[]
+  /** Whether an unverified entry waits for nothing that is not verified by now: time may have healed it. */
+  isReady(database: DatabaseId): boolean
   /** Number of entries of one status, by default of those that wait. */
   heldCount(database: DatabaseId, status?: 'unverified' | 'failed'): number
   /** Missing entries that held ones wait for, sorted by id, at most `limit`. */
