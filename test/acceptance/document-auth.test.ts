@@ -222,13 +222,23 @@ describe('how entries are judged', () => {
     await configure(database, (settings) => settings.setKey(bob.publicKey, grant('write:5')))
     await put(mine, 'k', 'again')
     assert.deepEqual(await notes(database), { k: 'again' })
+    const early = await forge(database, carol, () => ({}))
+    assert.deepEqual(await kinds(instance, early), ['document/permission-denied'])
+    await configure(database, (settings) => settings.setKey(carol.publicKey, grant('write:5')))
+    await using later = await newInstance()
+    await copy(database, later)
+    assert.deepEqual(await kinds(later, early), ['document/permission-denied'], 'a later grant heals nothing')
   })
 
   it('D-51 an entry changed after it was signed is refused, whatever was changed', async () => {
     await using instance = await newInstance()
     const database = await withKeys(instance, [[bob, 'write:5']])
+    const before = await put(database, 'k', 'u')
+    await put(database, 'fork', '1', [before])
+    await put(database, 'fork', '2', [before])
     const id = await put(database, 'k', 'v')
     const { entry } = await database.entry(id)
+    assert.equal(entry.parents.length, 2)
     await using other = await newInstance()
     const entries = await entriesOf(database)
     await give(other, ...entries.slice(0, -1))
@@ -240,6 +250,9 @@ describe('how entries are judged', () => {
           node === notesNode ? { ...node, data: Buffer.from('{"children":{}}') } : node,
         ),
       },
+      parents: { parents: entry.parents.slice(0, -1) },
+      'store parents': { stores: entry.stores.map((node) => ({ ...node, parents: node.parents.slice(1) })) },
+      'the height': { height: entry.height + 1 },
       metadata: { metadata: Buffer.from(`${Buffer.from(entry.metadata!).toString()} `) },
       signature: { sig: { ...entry.sig, signature: Buffer.alloc(64, 7).toString('base64') } },
       'text of the signature': { sig: { ...entry.sig, signature: entry.sig.signature!.replace(/=+$/, '') } },

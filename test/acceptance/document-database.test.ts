@@ -123,7 +123,7 @@ describe('databases', () => {
     )
   })
 
-  it('D-33 D-34 concurrent writes of one key come to one value everywhere, of different keys to both', async () => {
+  it('D-32 D-33 D-34 concurrent writes of one key come to one value everywhere, of different keys to both', async () => {
     await using first = await newInstance()
     await using second = await newInstance()
     const here = await first.createDatabase({ key: alice })
@@ -140,6 +140,8 @@ describe('databases', () => {
     assert.deepEqual(await here.tips(), await there.tips())
     assert.equal((await here.tips()).length, 2)
     assert.ok(left.same === 'here' || left.same === 'there')
+    const tips = await here.tips()
+    assert.deepEqual(await notes(here, tips.toReversed()), left, 'D-32 whatever the order of the tips')
     assert.deepEqual(Object.keys(left).sort(), ['only here', 'only there', 'same'])
     await put(here, 'joined', 'z')
     assert.equal((await here.tips()).length, 1)
@@ -217,6 +219,27 @@ describe('received entries', () => {
     const seen = await kinds(reader, ...entries.toReversed())
     assert.deepEqual(new Set(seen), new Set(['verified']))
     assert.deepEqual(await notes(await opened(reader, database.id)), { k: '4' })
+  })
+
+  it('D-14 of a chain whose middle comes last, the end alone is left, as a tip of the database and of the store', async () => {
+    await using writer = await newInstance()
+    const database = await writer.createDatabase({ key: alice })
+    for (const value of ['a', 'b', 'c']) await put(database, 'k', value)
+    const [root, a, b, c] = (await entriesOf(database)) as [
+      SealedEntry,
+      SealedEntry,
+      SealedEntry,
+      SealedEntry,
+    ]
+    await using reader = await newInstance()
+    assert.deepEqual(await kinds(reader, root, a), ['verified', 'verified'])
+    assert.deepEqual(await kinds(reader, c), ['held'])
+    assert.deepEqual(await kinds(reader, b), ['verified'])
+    const there = await opened(reader, database.id, alice)
+    assert.deepEqual(await there.tips(), [c.id])
+    const next = await there.entry(await put(there, 'k', 'd'))
+    assert.deepEqual(next.entry.parents, [c.id])
+    assert.deepEqual(next.entry.stores.find(({ name }) => name === 'notes')!.parents, [c.id])
   })
 })
 

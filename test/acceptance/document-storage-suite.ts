@@ -88,6 +88,53 @@ export function documentStorageSuite(name: string, setup: () => Promise<Document
       assert.deepEqual(await storage.read((view) => view.databases()), sortedIds([root.id, other.id]))
     })
 
+    it('lists the bytes as they are served in the same order, and tells which of some ids are held', async () => {
+      await using world = await setup()
+      const { storage } = world
+      await filled(storage, [root, left, right, other])
+      await storage.write((batch) => {
+        batch.add(join, 'unverified')
+        batch.decide(join.id, 'failed')
+      })
+      await storage.read((view) => {
+        const plain = view.list(root.id, { limit: 9 })
+        const listed = view.listBytes(root.id, { limit: 9 })
+        assert.deepEqual(
+          listed.map(({ key, bytes }) => [key, Buffer.from(bytes)]),
+          plain.map(({ id, entry, bytes }) => [{ height: entry.height, id }, Buffer.from(bytes)]),
+        )
+        const after = listed[1]!.key
+        assert.deepEqual(view.listBytes(root.id, { after, limit: 1 }), listed.slice(2, 3))
+        assert.deepEqual(view.listBytes(root.id, { after: listed[2]!.key, limit: 9 }), [])
+        const absent = makeEntry([right], data('absent'))
+        const asked = ids([absent, join, other, left])
+        assert.deepEqual(view.present(asked), new Set(ids([join, other, left])))
+        assert.deepEqual(view.present([]), new Set())
+      })
+    })
+
+    it('an entry is ready once nothing it waits for is missing, whether or not it was judged', async () => {
+      await using world = await setup()
+      const { storage } = world
+      await filled(storage, [root])
+      const ready = () => storage.read((view) => view.isReady(root.id))
+      assert.equal(await ready(), false)
+      await storage.write((batch) => {
+        batch.add(join, 'unverified')
+        batch.setWants(
+          join.id,
+          ids([left, right]).map((id) => ({ database: root.id, id })),
+        )
+      })
+      assert.equal(await ready(), false)
+      await filled(storage, [left])
+      assert.equal(await ready(), false)
+      await filled(storage, [right])
+      assert.equal(await ready(), true)
+      await storage.write((batch) => batch.decide(join.id, 'failed'))
+      assert.equal(await ready(), false)
+    })
+
     it('D-59 a held entry that comes again changes nothing', async () => {
       await using world = await setup()
       const { storage } = world

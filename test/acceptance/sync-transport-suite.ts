@@ -79,6 +79,8 @@ export function syncTransportSuite(name: string, create: () => Promise<Transport
       }
       await one!.sync.acceptConnections()
       await assert.rejects(one!.sync.acceptConnections('my line'), { code: 'document/transport' })
+      const [told] = one!.sync.addresses()
+      assert.ok(!/:0$/.test(told!.address), 'the port that was taken, not the one that was asked for')
       const database = await one!.instance.createDatabase({ key: alice })
       await one!.sync.setSyncSettings(database.id, syncEnabled)
       await put(database, 'one', '1')
@@ -92,6 +94,7 @@ export function syncTransportSuite(name: string, create: () => Promise<Transport
       const [last] = await two!.sync.history(handle.peer)
       assert.deepEqual([last!.received, last!.sent, last!.requests], [0, 0, 1])
       await one!.sync.stopAccepting('my line')
+      assert.deepEqual(one!.sync.addresses(), [], 'an address is told only while somebody listens there')
       await assert.rejects(one!.sync.stopAccepting('my line'), { code: 'document/transport' })
       await assert.rejects(two!.sync.syncTree(handle.peer, database.id), { code: 'document/unreachable' })
     })

@@ -94,6 +94,7 @@ describe('access to a shared database', () => {
     assert.equal(request!.key, bob.publicKey)
     assert.equal(request!.device, b.instance.id)
     assert.equal(request!.permission, 'write:10')
+    assert.deepEqual([request!.tree, request!.name, request!.status], [database.id, 'bob', 'pending'])
     assert.equal(Buffer.from(request!.metadata!, 'base64').toString(), 'please')
     await holdsNothing(b, database.id)
 
@@ -142,6 +143,25 @@ describe('access to a shared database', () => {
     assert.deepEqual(a.sync.access.list(), [])
     for (const more of ['write:5', 'admin:5']) assert.equal((await ask(more)).status, 'pending')
     assert.equal((await database.auth()).keys.size, before)
+  })
+
+  it('D-111 of a direct and a global grant the higher counts, and no key is added', async () => {
+    await using world = await syncWorld(2)
+    const [a, b] = world.peers as [SyncPeer, SyncPeer]
+    const database = await withKeys(a.instance, [
+      [bob, 'write:5', 'bob'],
+      [carol, 'read', 'carol'],
+    ])
+    await configure(database, (settings) => settings.setGlobal(grant('write:10')))
+    await a.sync.setSyncSettings(database.id, syncEnabled)
+    const ticket = a.sync.createTicket(database.id)
+    const before = [...(await database.auth()).keys]
+    const ask = async (key: typeof bob, permission: string) =>
+      (await b.sync.requestAccess(ticket, { key, name: 'me', permission: parsePermission(permission) }))
+        .status
+    assert.deepEqual([await ask(bob, 'write:5'), await ask(bob, 'write:4')], ['granted', 'pending'])
+    assert.deepEqual([await ask(carol, 'write:10'), await ask(carol, 'write:9')], ['granted', 'pending'])
+    assert.deepEqual([...(await database.auth()).keys], before)
   })
 
   it('D-112 a key known through another database is let in within bounds, and no longer once it is revoked', async () => {

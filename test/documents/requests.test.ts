@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { encode } from '@ipld/dag-cbor'
+import { digestOf, type EntryId } from '../../src/planes/documents/entry/entry-id.ts'
 import { KeyPair, verifySignature } from '../../src/planes/documents/entry/key-pair.ts'
 import {
   protocolVersion,
   type RequestSigners,
   responderOf,
   sealRequest,
+  sealResponse,
 } from '../../src/planes/documents/sync/wire/envelope.ts'
 import { decodeMessage, encodeMessage } from '../../src/planes/documents/sync/wire/message-codec.ts'
 import {
@@ -17,7 +19,7 @@ import {
 } from '../../src/planes/documents/sync/wire/request.ts'
 import { responseEnvelopeSchema, responseSchema } from '../../src/planes/documents/sync/wire/response.ts'
 import { syncEnabled } from '../../src/planes/documents/users/sync-settings.ts'
-import { alice, bob } from '../helpers/document-keys.ts'
+import { alice, bob, forge } from '../helpers/document-keys.ts'
 import { type SyncPeer, syncWorld } from '../helpers/document-network.ts'
 import { entriesOf, put } from '../helpers/document-world.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
@@ -157,6 +159,28 @@ describe('requests of the documents protocol', () => {
     assert.notDeepEqual(await database.tips(), before)
   })
 
+  it('D-59 what a message says of the standing of an entry is passed over', async () => {
+    const { world, peer, database, attacker } = await target()
+    await using _ = world
+    const bad = await forge(database, bob, () => ({}))
+    const orphan = await forge(database, alice, () => ({ parents: [bad.id], height: 9 }))
+    const push = {
+      type: 'sync',
+      tree: digestOf(database.id),
+      tips: [],
+      entries: [orphan.bytes, bad.bytes],
+      status: 'verified',
+      verified: [digestOf(bad.id), digestOf(orphan.id)],
+    }
+    const before = await database.tips()
+    const sealed = await attacker.seal({ type: 'trees' }, { body: encode(push) }, { access: alice })
+    assert.equal(await attacker.outcome(bytesOf(sealed)), 'sync')
+    assert.deepEqual(await database.tips(), before)
+    const status = (id: EntryId) => peer.instance.read((view) => view.status(id))
+    assert.notEqual(await status(bad.id), 'verified')
+    assert.notEqual(await status(orphan.id), 'verified')
+  })
+
   it('D-120 nothing a node signs for others is a signature of what they chose', async () => {
     const { world, peer, database, attacker } = await target()
     await using _ = world
@@ -174,11 +198,22 @@ describe('requests of the documents protocol', () => {
   })
 
   it('D-85 another version is refused by both sides, with both named', async () => {
-    const { world, attacker, pull } = await target()
+    const { world, peer, attacker, pull } = await target()
     await using _ = world
     const answer = await attacker.send(bytesOf(await attacker.seal(pull, { version: 2 })))
     assert.ok(answer.type === 'error' && answer.code === 'version')
     assert.match(answer.message, /1.*2/)
+    // And the other way round: a responder of another version, whose answer is refused.
+    const newer = KeyPair.generate()
+    await using listening = await world.network.transport('newer').listen!(async (message) => {
+      const body = encodeMessage(responseSchema, { type: 'hello', epoch: new Uint8Array(16), time: 0 })
+      return encodeMessage(responseEnvelopeSchema, { ...sealResponse(newer, message, body), version: 2 })
+    })
+    await assert.rejects(peer.sync.connect(listening.addresses[0]!), {
+      code: 'document/peer-protocol',
+      message: /version 2.*not 1/,
+    })
+    assert.deepEqual(peer.sync.peers.peers(), [])
   })
 
   it('whatever is sent is answered, and stores nothing', async () => {

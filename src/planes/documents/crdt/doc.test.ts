@@ -278,8 +278,10 @@ describe('payloads', () => {
       assert.throws(() => decodeDoc(Buffer.from(text)), refused)
     })
 
-  it('D-7 a version of 0 may be spelled out', () => {
+  it('D-7 a version of 0 may be spelled out, and any other is refused', () => {
     assert.equal(decodeDoc(Buffer.from('{"_v":0,"children":{}}')).size, 0)
+    for (const version of ['1', '-1', '"0"', 'null'])
+      assert.throws(() => decodeDoc(Buffer.from(`{"_v":${version},"children":{}}`)), refused, version)
   })
 
   it('take a key called __proto__ for what it is', () => {
