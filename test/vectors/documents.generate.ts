@@ -8,6 +8,7 @@ import { type EntryId, entryIdOf, rawIdOf } from '../../src/planes/documents/ent
 import { KeyPair } from '../../src/planes/documents/entry/key-pair.ts'
 import { keyClaim, noKey } from '../../src/planes/documents/entry/sig-key.ts'
 import { transcript } from '../../src/planes/documents/entry/transcript.ts'
+import { messageVectors, ticketVectors } from './document-messages.ts'
 
 /** The key of every vector: 32 bytes of 01. */
 export const vectorKey = KeyPair.fromSeed(new Uint8Array(32).fill(1))
@@ -117,6 +118,8 @@ export function generate() {
     ],
     refused: refusedVectors(),
     request: requestVector(),
+    messages: messageVectors({ tree: entryId('root'), tip: entryId('tip 0'), entry: sealEntry(global, vectorKey).bytes }),
+    tickets: ticketVectors(entryId('root')),
   }
 }
 

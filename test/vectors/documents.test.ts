@@ -9,7 +9,21 @@ import { openEntry } from '../../src/planes/documents/entry/entry-decoder.ts'
 import { encodeEntry, signingBytesOf } from '../../src/planes/documents/entry/entry-encoder.ts'
 import { rawIdOf } from '../../src/planes/documents/entry/entry-id.ts'
 import { entryFromJson, entryToJson } from '../../src/planes/documents/entry/entry-json.ts'
-import { verifySignature } from '../../src/planes/documents/entry/key-pair.ts'
+import { type PublicKey, verifySignature } from '../../src/planes/documents/entry/key-pair.ts'
+import { parseTicket } from '../../src/planes/documents/sync/ticket.ts'
+import { requesterOf, responderOf } from '../../src/planes/documents/sync/wire/envelope.ts'
+import { decodeMessage } from '../../src/planes/documents/sync/wire/message-codec.ts'
+import {
+  type RequestEnvelope,
+  requestEnvelopeSchema,
+  requestSchema,
+} from '../../src/planes/documents/sync/wire/request.ts'
+import {
+  type ResponseEnvelope,
+  responseEnvelopeSchema,
+  responseSchema,
+} from '../../src/planes/documents/sync/wire/response.ts'
+import { messageKeys } from './document-messages.ts'
 import { generate, vectorFile, vectorKey } from './documents.generate.ts'
 
 const file: ReturnType<typeof generate> = JSON.parse(readFileSync(vectorFile, 'utf8'))
@@ -73,6 +87,40 @@ for (const { name, bytes, code } of file.refused)
   test(`D-12 ${name} is refused`, () => {
     assert.throws(() => openEntry(bytesOf(bytes)), { name: 'DocumentError', code })
   })
+
+const keyOf = (text: string) => text as PublicKey
+
+for (const vector of file.messages)
+  test(`the messages of ${vector.name}: an independent DAG-CBOR reads them, and each signature is over its transcript`, () => {
+    const request = dagCbor.decode(bytesOf(vector.request)) as RequestEnvelope
+    const answer = dagCbor.decode(bytesOf(vector.answer)) as ResponseEnvelope
+    const again = [request, answer].map((value) => Buffer.from(dagCbor.encode(value)).toString('hex'))
+    assert.deepEqual(again, [vector.request, vector.answer])
+    assert.deepEqual([request.body, answer.body].map((bytes) => Buffer.from(bytes).toString('hex')), [
+      vector.requestBody,
+      vector.answerBody,
+    ])
+    const { requester, responder, member } = messageKeys
+    assert.deepEqual([request.device, answer.device], [requester.publicKey, responder.publicKey])
+    assert.ok(verifySignature(keyOf(request.device), bytesOf(vector.requestTranscript), request.signature))
+    assert.ok(verifySignature(keyOf(answer.device), bytesOf(vector.answerTranscript), answer.signature))
+    assert.equal(request.access === undefined, vector.accessTranscript === undefined)
+    if (request.access !== undefined) {
+      assert.equal(request.access.key, member.publicKey)
+      const signed = bytesOf(vector.accessTranscript!)
+      assert.ok(verifySignature(keyOf(request.access.key), signed, request.access.signature))
+    }
+    const read = decodeMessage(requestEnvelopeSchema, bytesOf(vector.request))!
+    assert.equal(requesterOf(read)?.key, request.access?.key ?? request.device)
+    assert.ok(decodeMessage(requestSchema, read.body) !== undefined)
+    const reply = decodeMessage(responseEnvelopeSchema, bytesOf(vector.answer))!
+    assert.equal(responderOf(bytesOf(vector.request), reply), responder.publicKey)
+    assert.ok(decodeMessage(responseSchema, reply.body) !== undefined)
+  })
+
+test('D-117 tickets are read as they are written', () => {
+  for (const { text, ...ticket } of file.tickets) assert.deepEqual(parseTicket(text), ticket)
+})
 
 test('raw ids are those of multiformats', () => {
   for (const { text, id } of file.rawIds) assert.equal(rawIdOf(Buffer.from(text)), id)
