@@ -21,6 +21,11 @@ export interface VerdictPoolOptions<Item> {
   readonly maxPending: number
   /** Items a thread gets at once. */
   readonly batchSize: number
+  /**
+   * Fewest items worth a thread of their own: a batch that is closed while threads are idle is dealt out to them. Default:
+   * batches stay whole.
+   */
+  readonly minShare?: number | undefined
   /** What a thread is sent for a batch. Called again when a thread died of it. */
   readonly encode: (items: readonly Item[]) => { readonly message: unknown; readonly transfer: ArrayBuffer[] }
   readonly startWorker: () => PoolWorker
@@ -156,8 +161,21 @@ export class VerdictPool<Item> implements AsyncDisposable {
     const batch = this.#open
     this.#open = undefined
     if (batch === undefined || batch.parts.length === 0) return
-    this.#queue.push(batch)
+    this.#queue.push(...this.#dealt(batch))
     this.#dispatch()
+  }
+
+  /** Few items that come alone are waited for: on one thread they would take as long as that thread, beside idle ones. */
+  #dealt(batch: Batch<Item>): Batch<Item>[] {
+    const { threads, minShare = Number.POSITIVE_INFINITY } = this.#options
+    const busy = this.#threads.values().filter((thread) => thread.batch !== undefined)
+    const idle = this.#queue.length > 0 ? 0 : threads - [...busy].length
+    const shares = Math.min(idle, Math.floor(batch.parts.length / minShare))
+    if (shares < 2) return [batch]
+    const size = Math.ceil(batch.parts.length / shares)
+    return Array.from({ length: Math.ceil(batch.parts.length / size) }, (_, i) => {
+      return { parts: batch.parts.slice(i * size, (i + 1) * size), failures: 0 }
+    })
   }
 
   #dispatch(): void {

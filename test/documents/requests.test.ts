@@ -113,6 +113,22 @@ describe('requests of the documents protocol', () => {
     }
   })
 
+  it('D-108 a clock that was set, on either side, shuts nobody out', async () => {
+    const clock = new FakeClock()
+    await using world = await syncWorld(2, { clock })
+    const [a, b] = world.peers as [SyncPeer, SyncPeer]
+    const database = await a.instance.createDatabase({ key: alice })
+    await a.sync.setSyncSettings(database.id, syncEnabled)
+    b.sync.setAccessKey(database.id, alice)
+    const peer = await b.sync.connect(a.address)
+    for (const jump of [0, 3_600_000, -7_200_000]) {
+      clock.jump(jump)
+      await put(database, `after ${jump}`, 'v')
+      await b.sync.syncTree(peer, database.id)
+    }
+    assert.equal(await (await b.instance.database(database.id)).count(), 4)
+  })
+
   it('D-106 D-107 what is signed by nobody who may read gets nothing, whatever it claims to know', async () => {
     const { world, database, pull, attacker } = await target()
     await using _ = world

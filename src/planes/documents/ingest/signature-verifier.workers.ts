@@ -25,6 +25,9 @@ const workerFile = new URL(
   import.meta.url,
 )
 
+/** Checking four takes half a millisecond, several times what it costs to hand them over. */
+const minShare = 4
+
 /** A worker only ever holds one batch. */
 const resourceLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 }
 
@@ -39,6 +42,7 @@ export function createWorkerSignatureVerifier({
     threads: workers,
     maxPending: Math.max(maxPending, batchSize),
     batchSize,
+    minShare,
     encode,
     startWorker,
     defer: setImmediate,

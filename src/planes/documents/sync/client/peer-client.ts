@@ -123,7 +123,7 @@ export class PeerClient {
     } catch (error) {
       if (error !== staleError) throw error
     }
-    // The responder has begun anew since. Once: a peer that does so every time is broken.
+    // The responder has begun anew since, or its clock was set. Once: a peer that does so every time is broken.
     const fresh = await this.#session(address, peer, options)
     try {
       return await this.#exchange(fresh, request, options)

@@ -1,14 +1,13 @@
 import { DocumentError, type DocumentErrorCode } from '../../document-error.ts'
 import type { SyncResponse, WireErrorCode } from '../wire/response.ts'
 
-/** The responder does not know the session any more: greet it again. Never leaves the client. */
+/** The responder does not know the session any more, or its time: greet it again. Never leaves the client. */
 export const staleError = new Error('the session is stale')
 
-const codes: Readonly<Record<Exclude<WireErrorCode, 'stale'>, DocumentErrorCode>> = {
+const codes: Readonly<Record<Exclude<WireErrorCode, 'stale' | 'expired'>, DocumentErrorCode>> = {
   'bad-request': 'document/peer-protocol',
   version: 'document/peer-protocol',
   unauthentic: 'document/peer-refused',
-  expired: 'document/peer-refused',
   replayed: 'document/peer-refused',
   'not-found': 'document/peer-not-found',
   denied: 'document/peer-denied',
@@ -22,6 +21,7 @@ export function refusalOf(response: SyncResponse, asked: string): Error {
     const message = `the peer broke the protocol: it answered ${response.type} to ${asked}`
     return new DocumentError('document/peer-protocol', message)
   }
-  if (response.code === 'stale') return staleError
+  // Also when its clock was set: we count from the time it last told us.
+  if (response.code === 'stale' || response.code === 'expired') return staleError
   return new DocumentError(codes[response.code], `the peer refused (${response.code}): ${response.message}`)
 }
