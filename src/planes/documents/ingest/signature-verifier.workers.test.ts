@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import { makeEntry, makeRoot } from '../../../../test/helpers/entry-maker.ts'
 import type { SealedEntry } from '../entry/entry.ts'
 import { sealEntry } from '../entry/entry-encoder.ts'
 import { KeyPair, type PublicKey } from '../entry/key-pair.ts'
 import { type Claim, createInlineSignatureVerifier } from './signature-verifier.ts'
 import { createWorkerSignatureVerifier } from './signature-verifier.workers.ts'
+import type { SignatureRequest } from './signature-worker.ts'
 
 const [alice, bob] = [
   KeyPair.fromSeed(new Uint8Array(32).fill(1)),
@@ -56,6 +58,37 @@ it('P-SIG worker threads come to the verdicts of this one, in order, whatever st
   assert.deepEqual(await workers.verify(claims), expected)
   assert.deepEqual(await inline.verify(claims), expected)
   assert.deepEqual(await workers.verify([]), [])
+})
+
+it('few signatures that come alone are dealt out to idle threads, each once; two are not', async () => {
+  const given: number[] = []
+  const startWorker = () => {
+    const worker = new Worker(new URL('./signature-worker.ts', import.meta.url))
+    const post = worker.postMessage.bind(worker)
+    worker.postMessage = (message: SignatureRequest, transfer) => {
+      given.push(message.count)
+      post(message, transfer)
+    }
+    return worker
+  }
+  await using workers = createWorkerSignatureVerifier({ workers: 3, startWorker })
+  for (const [count, shares] of [
+    [2, [2]],
+    [10, [5, 5]],
+    [13, [5, 5, 3]],
+    [25, [9, 9, 7]],
+  ] as const) {
+    given.length = 0
+    const claims = Array.from({ length: count }, (_, i): Claim => {
+      return { pubkey: (i === 1 ? bob : alice).publicKey, sealed: signedBy(alice, i) }
+    })
+    const verdicts = await workers.verify(claims)
+    assert.deepEqual(
+      verdicts,
+      claims.map((_, i) => i !== 1),
+    )
+    assert.deepEqual(given, shares)
+  }
 })
 
 it('an aborted check rejects with its reason', async () => {
