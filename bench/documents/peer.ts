@@ -31,9 +31,7 @@ export interface Answer {
 
 export type Peer = Child<Command, Answer>
 
-/** How the command line starts a node: with little memory set aside, and collected soon. */
-const nodeFlags = ['--max-semi-space-size=4', '--heap-growing-percent=20']
-
+/** As an application has it that embeds the library, and as the other system is run: with V8's own settings of memory. */
 export function startPeer(folder: string, writer: 0 | 1): Promise<Peer> {
-  return Child.start(new URL('peer-process.ts', import.meta.url), [folder, String(writer)], nodeFlags)
+  return Child.start(new URL('peer-process.ts', import.meta.url), [folder, String(writer)])
 }

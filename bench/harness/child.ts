@@ -20,9 +20,8 @@ export class Child<Command extends object, Answer extends object> implements Asy
   static async start<Command extends object, Answer extends object>(
     program: URL,
     args: readonly string[] = [],
-    execArgv: readonly string[] = [],
   ): Promise<Child<Command, Answer>> {
-    const child = new Child<Command, Answer>(fork(program, args, { execArgv: [...execArgv] }))
+    const child = new Child<Command, Answer>(fork(program, args))
     await child.#reply()
     return child
   }
