@@ -270,6 +270,22 @@ test('K8 a relay with no room for another session is asked again later, and for 
   assert.deepEqual([again?.since, again?.until], [refused?.since, refused?.until])
 })
 
+test('P-66 what a relay names and does not hand out by ids is asked for twice, and then by the filter', async () => {
+  const shy: Personality = {
+    connect: () => ({
+      answer: (frame) =>
+        frame[0] === 'REQ' && filterOf(frame).ids !== undefined ? [['EOSE', frame[1]]] : undefined,
+    }),
+  }
+  await using peer = await ScriptPeer.listen({ events: notes(30), is: [shy, negStrfry()] })
+  await using world = await syncWorld()
+  const counters = await synced(world, peer)
+  assert.deepEqual(await world.held(), peer.set.ids())
+  assert.equal(fetches(peer).length, 2, 'the same ids are not asked for again and again')
+  assert.equal(counters.missing, 30)
+  assert.ok(pages(peer).length > 0)
+})
+
 test('a slow relay is waited for, frame by frame', async () => {
   await using world = await syncWorld()
   await using peer = await ScriptPeer.listen({

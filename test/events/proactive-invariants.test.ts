@@ -4,12 +4,6 @@ import { test } from 'node:test'
 import { proactiveInvariants } from './proactive-invariants.ts'
 import { provenNumbers } from './proven-numbers.ts'
 
-/** Promised and not proved yet. It only ever shrinks: whoever writes the test of one takes its number out. */
-// biome-ignore format: one number on each line, so that two hands may take out theirs at the same time
-const unproven: readonly number[] = [
-  66,
-]
-
 const page = await readFile(new URL('../../docs/protocol/proactive.md', import.meta.url), 'utf8')
 /** Rows of the table of differences: number, what is done instead, why it is at least as good. */
 const differences = new Map(
@@ -23,19 +17,14 @@ const told = (numbers: Iterable<number>) =>
   Array.from(numbers, (n) => `P-${n} ${proactiveInvariants[n] ?? ''}`).join('\n')
 
 test('every invariant of proactive sync is proved by a test that carries its number, or a difference that is told', () => {
-  const settled = new Set([...proven, ...differences.keys(), ...unproven])
+  const settled = new Set([...proven, ...differences.keys()])
   const missing = Object.keys(proactiveInvariants)
     .map(Number)
     .filter((number) => !settled.has(number))
   assert.equal(told(missing), '', 'neither a test nor the table of differences has these')
 })
 
-test('what is listed as unproven has neither a test nor a place among the differences', () => {
-  const stale = unproven.filter((number) => proven.has(number) || differences.has(number))
-  assert.equal(told(stale), '', 'take these out of `unproven`')
-})
-
 test('no test and no difference carries a number that does not exist', () => {
-  const numbers = [...proven, ...differences.keys(), ...unproven]
+  const numbers = [...proven, ...differences.keys()]
   assert.equal(told(numbers.filter((number) => proactiveInvariants[number] === undefined)), '')
 })

@@ -154,7 +154,7 @@ export class DatabaseCore<Tx = unknown> implements AsyncDisposable {
   /** In the background: it makes the next opening fast, and nobody waits for it. */
   #saveStates(): void {
     if (!this.history.states.unsaved || this.#saving !== undefined) return
-    this.#saving = this.write((batch) => this.history.states.save(batch))
+    this.#saving = this.write((batch) => this.history.states.save(batch), { durable: false })
       .catch((error: unknown) => {
         this.#options.log.warn('a materialised state was not saved', { error: String(error) })
       })

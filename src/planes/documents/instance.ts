@@ -16,7 +16,7 @@ import type { CheckedEntry } from './ingest/entry-checker.ts'
 import type { IngestResult } from './ingest/ingest-result.ts'
 import type { SignatureVerifier } from './ingest/signature-verifier.ts'
 import { createWorkerSignatureVerifier } from './ingest/signature-verifier.workers.ts'
-import type { DocumentBatch, DocumentStorage, DocumentView } from './storage/document-storage.ts'
+import type { BatchOptions, DocumentBatch, DocumentStorage, DocumentView } from './storage/document-storage.ts'
 import { Transaction } from './transaction.ts'
 import type { WriteListener } from './write-events.ts'
 
@@ -213,10 +213,13 @@ export class Instance<Tx = unknown> implements AsyncDisposable {
   }
 
   /** All of them, or none. */
-  async setNotes(notes: readonly (readonly [name: string, text: string | undefined])[]): Promise<void> {
+  async setNotes(
+    notes: readonly (readonly [name: string, text: string | undefined])[],
+    options?: Pick<BatchOptions, 'durable'>,
+  ): Promise<void> {
     await this.#core.write((batch) => {
       for (const [name, text] of notes) batch.setValue(noteKey(name), text)
-    })
+    }, options)
   }
 
   /** The id of a database of the system; undefined: there is none yet. */

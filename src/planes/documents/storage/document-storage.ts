@@ -132,6 +132,8 @@ export interface BatchOptions {
   readonly signal?: AbortSignal
   /** Entries it writes, about. */
   readonly weight?: number
+  /** False: it need not outlast a loss of power before something durable was written after it. Default: true. */
+  readonly durable?: boolean
 }
 
 /** Where databases are kept. One contract suite for every engine; `Tx` is the engine's own transaction. */

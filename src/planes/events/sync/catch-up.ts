@@ -32,6 +32,8 @@ export class CatchUp<Tx> {
   readonly #download: Download<Tx>
   readonly #upload: Upload<Tx>
   readonly #commits = new Set<Promise<void>>()
+  /** Windows of which the relay names events that it does not hand out by their ids. */
+  readonly #withheld: Interval[] = []
   #failure: unknown
   #fruitless = 0
   #silent = 0
@@ -75,6 +77,8 @@ export class CatchUp<Tx> {
     }
     await Promise.all(this.#commits)
     if (this.#failure !== undefined) throw this.#failure
+    for (const window of this.#withheld)
+      await this.#walkInstead(window, 'it names events and does not hand them out by their ids')
     await endPass(state, this.strategy)
     if (uploads) {
       if (state.checkpoint.pass === undefined) await this.#tail.backlog()
@@ -200,13 +204,18 @@ export class CatchUp<Tx> {
   async #smaller(window: Interval, queue: WindowQueue, reason: string): Promise<void> {
     if (queue.refused(window)) return
     if (!this.#state.pulls) return markOneWay(this.#state)
+    await this.#walkInstead(window, reason)
+  }
+
+  async #walkInstead(window: Interval, reason: string): Promise<void> {
     this.#state.notes.fallback = `negentropy → req for ${window[0]}–${window[1]}: ${reason}`
     await this.#walk('req', window)
   }
 
   /** Only when every id of the difference is disposed of is the window complete: with its events, not with its ids. */
   #coverWhenSettled(window: Interval, tally: Tally): void {
-    tally.seal(() => {
+    tally.seal((withheld) => {
+      if (withheld) return void this.#withheld.push(window)
       const commit = this.#state
         .advance((checkpoint) => this.#state.covering(checkpoint, window))
         .catch((error: unknown) => {

@@ -70,8 +70,8 @@ export class Download<Tx> {
       if (this.#queue.length < this.#batchSize && !this.#draining && this.#running.size > 0) return
       const batch = this.#queue.splice(0, this.#batchSize)
       const work = this.#fetch(new Set(batch.map(({ id }) => id)))
-        .then(() => {
-          for (const { tally } of batch) tally.done(1)
+        .then((withheld) => {
+          for (const { tally } of batch) tally.done(1, withheld)
         })
         .catch((error: unknown) => {
           this.#failure ??= error
@@ -85,8 +85,8 @@ export class Download<Tx> {
     }
   }
 
-  /** One batch, until each of its ids was delivered or found missing twice in a row. */
-  async #fetch(batch: ReadonlySet<string>): Promise<void> {
+  /** One batch, until each of its ids was delivered or found missing twice in a row. @returns whether none was */
+  async #fetch(batch: ReadonlySet<string>): Promise<boolean> {
     let missing = batch
     let deliveries = 0
     while (missing.size > 0) {
@@ -114,6 +114,7 @@ export class Download<Tx> {
     }
     this.#state.counters.missing += missing.size
     this.#state.outstanding -= missing.size
+    return missing.size === batch.size
   }
 }
 

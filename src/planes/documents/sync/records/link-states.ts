@@ -37,6 +37,9 @@ const attemptSchema = z.object({
 /** One attempt to bring a database in step with a peer. */
 export type SyncAttempt = z.infer<typeof attemptSchema>
 
+/** What is lost of it the next exchange finds out: nobody waits for the disk because of it. */
+const hint = { durable: false }
+
 const fresh: LinkState = { agreed: [], successes: 0, failures: 0, received: 0, sent: 0 }
 const historySchema = z.array(attemptSchema)
 const maxAttempts = 100
@@ -69,7 +72,7 @@ export class LinkStates {
     if (tips.join() === state.agreed.join()) return
     const next = { ...state, agreed: [...tips] }
     this.#states.set(stateName(peer, tree), next)
-    await this.#instance.setNote(stateName(peer, tree), JSON.stringify(next))
+    await this.#instance.setNotes([[stateName(peer, tree), JSON.stringify(next)]], hint)
   }
 
   /**
@@ -88,10 +91,13 @@ export class LinkStates {
     const history = [attempt, ...before].slice(0, maxAttempts)
     this.#states.set(stateName(peer, attempt.tree), next)
     this.#histories.set(peer, history)
-    await this.#instance.setNotes([
-      [stateName(peer, attempt.tree), JSON.stringify(next)],
-      [historyName(peer), JSON.stringify(history)],
-    ])
+    await this.#instance.setNotes(
+      [
+        [stateName(peer, attempt.tree), JSON.stringify(next)],
+        [historyName(peer), JSON.stringify(history)],
+      ],
+      hint,
+    )
   }
 
   /** Newest first. */
