@@ -51,6 +51,18 @@ describe('admin listener', () => {
     assert.equal((await world.call('get', '/api_keys')).status, 200)
   })
 
+  test('behind a trusted proxy failures count for the client, and elsewhere the header counts for nothing', async () => {
+    const statuses = async (flags: Readonly<Record<string, unknown>>) => {
+      await using world = await adminWorld(flags)
+      const attempt = (client: string) =>
+        world.call('get', '/api_keys', { token: 'rlk_wrong', headers: { 'x-forwarded-for': client } })
+      for (let i = 0; i < 10; i++) await attempt('203.0.113.9')
+      return [(await attempt('203.0.113.9')).status, (await attempt('203.0.113.10')).status]
+    }
+    assert.deepEqual(await statuses({ trustedProxies: '127.0.0.0/8' }), [429, 401])
+    assert.deepEqual(await statuses({}), [429, 429])
+  })
+
   test('a key may do what its scopes say, and no more', async () => {
     await using world = await adminWorld()
     const write = await world.key('write')

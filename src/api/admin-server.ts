@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
-import { getConnInfo } from '@hono/node-server/conninfo'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Config } from '../config/schema.ts'
 import { systemClock } from '../kernel/clock.ts'
@@ -50,6 +49,7 @@ export class AdminServer implements AsyncDisposable {
       origins: () => origins,
       clock: systemClock,
     })
+    const addressOf = ({ env }: Context) => node.clientAddress((env as HttpBindings).incoming)
     const metrics = new Metrics(() => node.metricsSnapshot())
     using observing = new DisposableStack()
     observing.use(node.rows.onStage((stage) => metrics.rowsStage(stage)))
@@ -119,8 +119,4 @@ async function bind(server: Server, { host, port }: Config['admin']): Promise<vo
 function reachable({ port }: AddressInfo, host: string): string[] {
   const named = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   return [named, `http://localhost:${port}`]
-}
-
-function addressOf(context: Context): string {
-  return getConnInfo(context).remote.address ?? 'unknown'
 }

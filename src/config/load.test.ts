@@ -91,6 +91,7 @@ describe('configuration', () => {
       'schedule.recovery': 'off',
       'schedule.housekeeping': '1d',
       'admin.publicUrls': 'https://a',
+      trustedProxies: '10.0.0.0/8',
       'admin.allowedOrigins': 'https://a',
       'admin.pubkeys': 'ab'.repeat(32),
       'admin.metricsAccess': 'key',
@@ -208,6 +209,8 @@ describe('configuration', () => {
   })
 
   for (const [flag, value] of [
+    ['trustedProxies', 'localhost'],
+    ['trustedProxies', '10.0.0.0/33'],
     ['publicUrls', 'https://a.example/'],
     ['publicUrls', 'wss://a.example/#x'],
     ['adminPubkey', 'AB'.repeat(32)],

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { documents } from './documents.ts'
 import { grasp } from './grasp.ts'
@@ -221,6 +222,20 @@ export const configSchema = z.strictObject({
       'Addresses under which others reach this relay. Authentication (NIP-42) is only accepted for one of them.',
     allowed: 'a list of at most 32 addresses that begin with ws:// or wss:// and have no # part',
   }),
+  trustedProxies: z
+    .array(
+      z
+        .string()
+        .max(64)
+        .refine((text) => ipaddr.isValid(text) || ipaddr.isValidCIDR(text)),
+    )
+    .max(100)
+    .default([])
+    .register(settingInfo, {
+      description:
+        'Proxies before the listeners, whose `X-Forwarded-For` is believed. Limits, blocks and logs go by the address of the client; without this all clients behind a proxy have its address.',
+      allowed: 'a list of at most 100 IP addresses or networks such as 10.0.0.0/8',
+    }),
   name: text(29, 'Syncline', 'The name in the relay information document (NIP-11).'),
   description: text(1_000, '', 'The description in the relay information document.'),
   contact: text(200, '', 'Who is responsible, in the relay information document: a mail address or a URI.'),

@@ -18,6 +18,7 @@ import { createRowsPlane, type RowsPlaneOptions } from '../planes/rows/client/ro
 import { createSqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import { clientAddressOf } from '../transports/client-address.ts'
 import { readDocument } from '../transports/document.ts'
 import { createWsTransport } from '../transports/ws.ts'
 import { DifferenceFeed } from './difference-feed.ts'
@@ -140,6 +141,7 @@ export async function openNode(config: Config, options: OpenOptions = {}): Promi
       differences,
       git: grasp?.git,
       keepsRows: options.rows !== undefined,
+      clientAddress: clientAddressOf(config.trustedProxies),
     },
     opening.move(),
   )

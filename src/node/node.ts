@@ -22,6 +22,7 @@ import type { Verifier } from '../planes/events/verifier.ts'
 import type { SqliteStore } from '../stores/sqlite/sqlite-store.ts'
 import type { SqliteTx } from '../stores/sqlite/sqlite-tx.ts'
 import type { MetricsSnapshot } from '../telemetry/metrics.ts'
+import type { Addressed } from '../transports/client-address.ts'
 import { type AccessControl, createAccessControl } from './access-control.ts'
 import { ApiKeys } from './api-keys.ts'
 import { AuditLog } from './audit-log.ts'
@@ -61,6 +62,7 @@ import type { SyncControl } from './sync-control.ts'
 const sweepSchedule = parseSchedule('60s')
 
 export interface NodeParts {
+  readonly clientAddress: (request: Addressed) => string
   readonly directory: string
   readonly config: Config
   readonly log: Logger
@@ -96,6 +98,8 @@ export class Node implements NodeControl {
   readonly events: EventStore<SqliteTx>
   /** Events by pages, as a relay would show them to the reader each call names. */
   readonly bulk: Bulk
+  /** Where a request to a listener came from, also through proxies that are trusted. */
+  readonly clientAddress: (request: Addressed) => string
   readonly sync: SyncControl
   /** Keys of the admin API. */
   readonly keys: ApiKeys
@@ -157,6 +161,7 @@ export class Node implements NodeControl {
     )
     const { store: kernelStore, scheduler, keepsRows: isRegistered } = parts
     this.rowsLinks = new RowsLinks({ store: kernelStore, scheduler, isRegistered })
+    this.clientAddress = parts.clientAddress
     this.bulk = createBulk({ store, ingest, limits, readPolicy: policy.read })
     this.#parts = parts
     const directory = new ServerDirectory(parts.store, systemClock)

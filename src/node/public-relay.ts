@@ -10,7 +10,7 @@ export function createPublicRelay(
   management: ManagementOptions,
   otherPaths?: OtherPaths,
 ): Relay {
-  const { config, events, ingest, verifier, limits, log, identity, policy } = parts
+  const { config, events, ingest, verifier, limits, log, identity, policy, clientAddress } = parts
   const { name, description, contact, adminPubkey, publicUrls } = config
   return createRelay({
     store: events,
@@ -26,6 +26,7 @@ export function createPublicRelay(
     // Without administrators there is nobody to serve it to.
     ...(config.admin.pubkeys.length > 0 ? { management } : {}),
     relayUrls: publicUrls,
+    clientAddress,
     ...(otherPaths && { otherPaths }),
     info: {
       name,

@@ -12,6 +12,7 @@ import {
   type SyncAddress,
 } from '../../planes/documents/index.ts'
 import type { SqliteStore } from '../../stores/sqlite/sqlite-store.ts'
+import { clientAddressOf } from '../../transports/client-address.ts'
 import { AwaitedDatabases } from './awaited-databases.ts'
 import { loadDeviceKey } from './device-key.ts'
 import { PublicDoor } from './public-door.ts'
@@ -65,7 +66,7 @@ export class OpenDocuments implements AsyncDisposable {
     const totals = new SyncTotals()
     const intervalMs = documents.intervalSeconds * 1_000
     const sync = resources.use(await Sync.open(instance, { clock, log, intervalMs, observer: totals }))
-    const door = new PublicDoor(log)
+    const door = new PublicDoor(log, clientAddressOf(config.trustedProxies))
     await sync.registerTransport(names.http, door.transport())
     await sync.registerTransport(names.https, httpTransport({ scheme: 'https' }))
     if (documents.iroh) await useIroh(sync, config)

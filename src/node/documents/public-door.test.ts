@@ -5,11 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { silentLogger } from '../../kernel/logger.ts'
 import type { MessageHandler } from '../../planes/documents/index.ts'
+import { clientAddressOf } from '../../transports/client-address.ts'
 import { PublicDoor } from './public-door.ts'
 
 /** A listener of somebody else, with the door in it. */
 async function listener(handler: MessageHandler) {
-  const door = new PublicDoor(silentLogger)
+  const door = new PublicDoor(silentLogger, clientAddressOf([]))
   const server = createServer((request, response) => {
     if (!door.handle(request, response)) response.writeHead(404).end()
   })

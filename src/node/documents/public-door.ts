@@ -22,12 +22,15 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<vo
  */
 export class PublicDoor {
   readonly #log: Logger
+  readonly #clientAddress: (request: IncomingMessage) => string
   #addresses: readonly SyncAddress[] = []
   #answer: Answer | undefined
   readonly #underWay = new Map<string, number>()
 
-  constructor(log: Logger) {
+  /** @param clientAddress of a request, as `clientAddressOf` tells it */
+  constructor(log: Logger, clientAddress: (request: IncomingMessage) => string) {
     this.#log = log
+    this.#clientAddress = clientAddress
   }
 
   /** Where the listener can be reached; before `listen` of the transport. */
@@ -39,7 +42,7 @@ export class PublicDoor {
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     if (!/^\/api\/v0(?:\?|$)/.test(request.url ?? '')) return false
     const answer = this.#answer
-    const slot = answer === undefined ? undefined : this.#slot(request.socket.remoteAddress ?? 'unknown')
+    const slot = answer === undefined ? undefined : this.#slot(this.#clientAddress(request))
     if (answer === undefined || slot === undefined) {
       response.writeHead(503, { 'retry-after': '5', connection: 'close' }).end()
       return true

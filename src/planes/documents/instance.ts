@@ -16,7 +16,12 @@ import type { CheckedEntry } from './ingest/entry-checker.ts'
 import type { IngestResult } from './ingest/ingest-result.ts'
 import type { SignatureVerifier } from './ingest/signature-verifier.ts'
 import { createWorkerSignatureVerifier } from './ingest/signature-verifier.workers.ts'
-import type { BatchOptions, DocumentBatch, DocumentStorage, DocumentView } from './storage/document-storage.ts'
+import type {
+  BatchOptions,
+  DocumentBatch,
+  DocumentStorage,
+  DocumentView,
+} from './storage/document-storage.ts'
 import { Transaction } from './transaction.ts'
 import type { WriteListener } from './write-events.ts'
 
