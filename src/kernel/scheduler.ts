@@ -208,12 +208,14 @@ export class Scheduler<Tx> implements AsyncDisposable {
 
   #busy(): number {
     let busy = 0
-    for (const { runner } of this.#running.values()) if (!rests(runner.record)) busy++
+    for (const { runner } of this.#running.values()) if (!rests(runner.record.progress?.phase)) busy++
     return busy
   }
 
   #connecting(peer: PeerId): boolean {
-    return this.#running.values().some(({ runner }) => runner.peer === peer && connects(runner.record))
+    return this.#running
+      .values()
+      .some(({ runner }) => runner.peer === peer && connects(runner.record.progress?.phase))
   }
 
   /** What was read of this peer and its links no longer holds. */
@@ -321,7 +323,7 @@ export class Scheduler<Tx> implements AsyncDisposable {
       // A peer that was left alone and is reached again is left alone no longer.
       if (phase === 'live' && phase !== before && this.#known.get(peer.id)?.notBefore) this.#outdated(peer.id)
       // What it leaves, its place or the line to its peer, is there for one that is due.
-      if (phase !== before && (before === 'connecting' || rests(update.run))) this.#wake()
+      if (phase !== before && (connects(before) || rests(phase))) this.#wake()
     })
     if (word !== undefined) runner.triggers.add(word)
     const finished = runner.run().finally(async () => {
@@ -373,12 +375,12 @@ interface BeginOptions {
   readonly forget?: boolean
 }
 
-function rests({ progress }: RunRecord): boolean {
-  return progress?.phase === 'live' || progress?.phase === 'queued'
+function rests(phase: Phase | undefined): boolean {
+  return phase === 'live' || phase === 'queued'
 }
 
-function connects({ progress }: RunRecord): boolean {
-  return progress === undefined || progress.phase === 'connecting'
+function connects(phase: Phase | undefined): boolean {
+  return phase === undefined || phase === 'connecting'
 }
 
 /** A live or repeating link that never ran is due at once; one that is neither only runs when asked. */
