@@ -10,7 +10,7 @@ import { withinTime } from './time-limit.ts'
 import { type QueueLimits, TransactionQueue } from './transaction-queue.ts'
 
 export interface WriterLimits extends QueueLimits {
-  /** How long a group waits for as many transactions as the last one had, milliseconds. */
+  /** How long a group waits at most for as many transactions as the last one had, milliseconds. */
   readonly gatherMs: number
   /** How long one transaction may keep all others waiting, milliseconds of the clock. */
   readonly transactionMs: number
@@ -51,6 +51,8 @@ export class Writer implements AsyncDisposable {
   /** Ends the wait for a fuller group. */
   #hurry = () => {}
   #lastGroup = 0
+  /** How long the last commit with a flush took; a disk that is not known yet may be slow. */
+  #flushMs = Number.POSITIVE_INFINITY
   #closed = false
   #commits = 0
   #committed = 0
@@ -107,14 +109,18 @@ export class Writer implements AsyncDisposable {
 
   /**
    * Everything that arrives in the same turn of the event loop shares a group. Callers that come one at a time never
-   * wait longer than that; where the last group had several, the next waits a little for their successors. The wait is
-   * about throughput and changes no outcome, so it uses the machine's timer even under a test's clock.
+   * wait longer than that; where the last group had several, the next waits a little for their successors: no longer than a
+   * flush takes, which is all there is to gain, and not at all where nothing is flushed. The wait is about throughput and
+   * changes no outcome, so it uses the machine's timer even under a test's clock.
    */
   async #gather(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
     if (this.#closed || this.#queue.fillsGroup || this.#queue.size >= this.#lastGroup) return
+    const waitMs = Math.min(this.#options.limits.gatherMs, this.#flushMs)
+    // Timers count whole milliseconds: a wait of less would be one of a millisecond.
+    if (waitMs < 1 || this.#queue.nextIsDurable === false) return
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#options.limits.gatherMs)
+      const timer = setTimeout(resolve, waitMs)
       this.#hurry = () => {
         clearTimeout(timer)
         resolve()
@@ -144,7 +150,9 @@ export class Writer implements AsyncDisposable {
       await new Promise((resolve) => setImmediate(resolve))
       sliceEnd = clock.monotonic() + sliceMs
     }
+    const began = performance.now()
     group.commit()
+    if (durable) this.#flushMs = performance.now() - began
     this.#lastGroup = count
     this.#committed += group.committed
     if (group.committed === 0) return
