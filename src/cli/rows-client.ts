@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { Command, InvalidArgumentError } from 'commander'
-import { rowsFileStatus, syncRowsFile } from '../node/rows/rows-file.ts'
 import { type CommonOptions, command } from './options.ts'
 import { number } from './progress-line.ts'
 import type { Terminal } from './terminal.ts'
@@ -28,6 +27,7 @@ function statusCommand(terminal: Terminal): Command {
   return command('status', 'what a SQLite file holds and what it has not sent; nothing is changed', terminal)
     .requiredOption('--db <file>', 'the SQLite file')
     .action(async ({ db }: { readonly db: string }) => {
+      const { rowsFileStatus } = await rowsFile()
       const status = rowsFileStatus(db)
       await terminal.result(status, () => {
         if (status.source === null) return 'This file was never synced.'
@@ -53,6 +53,7 @@ function syncCommand(terminal: Terminal): Command {
     .action(async ({ token, tokenFile, ...options }: SyncOptions) => {
       const given = tokenFile === undefined ? token : await tokenIn(tokenFile)
       const { signal } = terminal
+      const { syncRowsFile } = await rowsFile()
       const report = await syncRowsFile({
         ...options,
         token: given ?? '',
@@ -68,6 +69,9 @@ function syncCommand(terminal: Terminal): Command {
       })
     })
 }
+
+/** The client of rows is a good part of the program, and no other command needs it: least of all a node that runs for months. */
+const rowsFile = () => import('../node/rows/rows-file.ts')
 
 const names = (text: string): readonly string[] => {
   const list = text.split(',').map((name) => name.trim())

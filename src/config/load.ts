@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { z } from 'zod'
 import { SyncError } from '../kernel/sync-error.ts'
-import { type ConfigFile, parseConfigFile } from './file.ts'
+import type { ConfigFile } from './file.ts'
 import { type Config, configSchema } from './schema.ts'
 import { type Setting, settings } from './setting.ts'
 
@@ -68,6 +68,8 @@ async function readConfigFile(path: string): Promise<ConfigFile> {
       cause: error,
     })
   }
+  // Without a file nobody needs to read YAML.
+  const { parseConfigFile } = await import('./file.ts')
   return parseConfigFile(path, text)
 }
 

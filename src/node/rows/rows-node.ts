@@ -14,7 +14,7 @@ import type {
   ScopeSummary,
 } from './rows-control.ts'
 import { openRowsDatabase, type RowsDatabase } from './rows-database.ts'
-import { type RowsDefinition, readRowsDefinition } from './rows-definition.ts'
+import type { RowsDefinition } from './rows-definition.ts'
 import type { RowsServer } from './rows-server.ts'
 
 export interface RowsNodeOptions {
@@ -125,7 +125,9 @@ export class RowsNode implements RowsControl, AsyncDisposable {
   }
 
   #readDefinition(path: string): Promise<RowsDefinition> {
-    this.#definition ??= readRowsDefinition(path)
+    this.#definition ??= import('./rows-definition.ts').then(({ readRowsDefinition }) =>
+      readRowsDefinition(path),
+    )
     return this.#definition
   }
 
