@@ -20,6 +20,8 @@ export interface RowEffect {
 /** Some of a bundle's effects, in their order; made of what the database said when they are asked for. */
 export interface EffectBatch {
   readonly count: number
+  /** Its rows are in `sync.bundle_rows` already. */
+  readonly isLogged?: boolean
   /** Once. */
   effects(): Iterable<RowEffect>
 }
@@ -105,10 +107,10 @@ export function capturedRow(table: SyncTable, text: string): JsonObject {
   return parsed
 }
 
-/** Characters that canonical JSON escapes and PostgreSQL does not, and integers that a double may not hold. */
-const notCanonical = /[<>&\u2028\u2029]|\d{16}/
+/** Integers that a double may not hold. */
+const notCanonical = /\d{16}/
 
-/** Of the JSON text of a row of a plain table, with its members in the order of canonical JSON. */
+/** Of the JSON text of a row of a plain table, with its members in the order of canonical JSON, and escaped as there. */
 export function plainPayloadText(table: SyncTable, text: string): PayloadText {
   if (notCanonical.test(text)) return payloadText(table, capturedRow(table, text))
   return { canonical: text, exact: text }

@@ -10,27 +10,34 @@ import { RowsError } from './rows-error.ts'
 import type { ServiceContext } from './service-context.ts'
 import type { Queryable } from './transaction.postgres.ts'
 
-const target =
+/** `sync.bundle_rows` with all its columns. Ordinals count from 1 there, as go-oversync counts. */
+export const bundleRowsTarget =
   'sync.bundle_rows (user_pk, bundle_seq, row_ordinal, table_id, key_bytes, op_code, payload_wire)'
 
-/** Writes the bundle, its rows and the rows' versions, and tells watchers. Undefined if there are no effects. */
+/**
+ * Writes the bundle, its rows and the rows' versions, and tells watchers. Undefined if there are no effects. `opened` is the
+ * number of a bundle that was opened before.
+ */
 export async function writeBundle(
   tx: PoolClient,
   { settings }: ServiceContext,
   writer: BundleWriter,
   effects: AsyncIterable<EffectBatch>,
+  opened?: number,
 ): Promise<CommittedPush | undefined> {
   const { userPk, sourceId, sourceBundleId } = writer
   const hasher = new BundleHasher(() => createHash('sha256'))
-  let seq: number | undefined
+  let seq = opened
   let ordinal = 0
   for await (const batch of effects) {
     seq ??= await openBundle(tx, writer)
-    await copyRows(tx, target, bundleRows(userPk, seq, ordinal, batch, hasher))
+    const rows = bundleRows(userPk, seq, ordinal, batch, hasher)
+    if (batch.isLogged) for (const _ of rows);
+    else await copyRows(tx, bundleRowsTarget, rows)
     ordinal += batch.count
     checkLimit('row_count', ordinal, settings.maxRowsPerBundle)
   }
-  if (seq === undefined) return undefined
+  if (seq === undefined || ordinal === 0) return undefined
   const { rowCount, byteCount, sha256, hex } = hasher.finish()
   checkLimit('byte_count', byteCount, settings.maxBytesPerBundle)
   await tx.query(
@@ -58,6 +65,7 @@ export async function writeBundle(
   }
 }
 
+/** As they are written, and hashed on the way. */
 function* bundleRows(
   userPk: string,
   seq: number,
@@ -75,7 +83,6 @@ function* bundleRows(
       row_version: seq,
     }
     hasher.addCanonical(row, payload?.canonical ?? 'null')
-    // Counted from 1 in the database, as go-oversync counts there.
     yield [userPk, seq, ++ordinal, table.id, { hex: keyHex }, opCode, payload?.exact ?? null]
   }
 }
@@ -84,7 +91,7 @@ function* bundleRows(
  * Takes the user's next number, under the user's lock, so that numbers have no gaps and become visible in their order. The
  * entry comes before its rows, which refer to it where go-oversync set up the database; what is counted is filled in later.
  */
-async function openBundle(tx: Queryable, writer: BundleWriter): Promise<number> {
+export async function openBundle(tx: Queryable, writer: BundleWriter): Promise<number> {
   const { rows } = await tx.query<{ seq: string }>(
     `with next as (
        update sync.user_state set next_bundle_seq = next_bundle_seq + 1 where user_pk = $1

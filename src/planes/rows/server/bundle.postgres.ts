@@ -57,15 +57,16 @@ function contextOf(writer: BundleWriter): readonly (readonly [string, string])[]
 
 /**
  * Makes a bundle of everything that was captured in this transaction (§3.6), or of `effects` where they are known already,
- * and prunes what retention lets go. Undefined, and no number is used, if nothing remained of it.
+ * and prunes what retention lets go. Undefined if nothing remained of it; no number is used then unless it was `opened` before.
  */
 export async function finishBundle(
   tx: PoolClient,
   context: ServiceContext,
   writer: BundleWriter,
   effects: AsyncIterable<EffectBatch> = readEffects(tx, context, writer, 0),
+  opened?: number,
 ): Promise<CommittedPush | undefined> {
-  const committed = await writeBundle(tx, context, writer, effects)
+  const committed = await writeBundle(tx, context, writer, effects, opened)
   await tx.query('delete from sync.bundle_capture_stage where txid = txid_current() and user_pk = $1', [
     writer.userPk,
   ])

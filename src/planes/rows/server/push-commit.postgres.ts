@@ -3,6 +3,7 @@ import type { CommittedPush } from '../wire/push.ts'
 import type { Actor } from './actor.ts'
 import { type BundleWriter, beginBundle, finishBundle } from './bundle.postgres.ts'
 import { readEffects } from './bundle-effects.postgres.ts'
+import { openBundle } from './bundle-write.postgres.ts'
 import { applyBatches, applyPush } from './push-apply.postgres.ts'
 import { refuseConflict } from './push-conflict.postgres.ts'
 import { applyDirectly, isDirect } from './push-direct.postgres.ts'
@@ -80,14 +81,17 @@ async function applyAndFinish(
     await context.stages.measure('push_commit', 'apply', session.plannedRows, () =>
       applyPush(tx, actor, session, batches),
     )
-  const effects = direct
-    ? applyDirectly(tx, actor, session, batches)
-    : readEffects(tx, context, bundle, session.plannedRows)
+  // If nothing remains of the push it fails, and the number was not used.
+  const seq = direct ? await openBundle(tx, bundle) : undefined
+  const effects =
+    seq !== undefined
+      ? applyDirectly(tx, actor, session, batches, seq)
+      : readEffects(tx, context, bundle, session.plannedRows)
   return context.stages.measure(
     'push_commit',
     direct ? 'apply_and_finish' : 'finish',
     (found) => found?.row_count ?? 0,
-    () => finishBundle(tx, context, bundle, effects),
+    () => finishBundle(tx, context, bundle, effects, seq),
   )
 }
 

@@ -4,6 +4,7 @@ import type { JsonObject } from './json-value.ts'
 import type { Operation } from './operation.ts'
 import { portableSha256, type Sha256 } from './sha256.ts'
 import type { SyncKey } from './sync-key.ts'
+import { TextHasher } from './text-hasher.ts'
 
 /** A row of a bundle, as far as the hash covers it. */
 export interface HashedRow {
@@ -18,13 +19,11 @@ export interface HashedRow {
 
 /** The hash and size of a bundle's canonical rows (§2.14.2), fed row by row so that no bundle must fit into memory. */
 export class BundleHasher {
-  readonly #hash: Sha256
-  readonly #utf8 = new TextEncoder()
+  readonly #text: TextHasher
   #rows = 0
-  #bytes = 0
 
   constructor(sha256: () => Sha256 = portableSha256) {
-    this.#hash = sha256()
+    this.#text = new TextHasher(sha256())
   }
 
   /** The rows must come in bundle order: the position is part of what is hashed. */
@@ -35,7 +34,7 @@ export class BundleHasher {
   /** As `add`, for a caller who has the payload's canonical JSON already. */
   addCanonical(row: Omit<HashedRow, 'payload'>, payload: string): void {
     const { key, op, row_version, schema, table } = row
-    this.#update(
+    this.#text.add(
       `${this.#rows === 0 ? '[' : ','}{"key":${canonicalJson(key)},"op":"${op}","payload":${payload},"row_ordinal":${this.#rows},"row_version":${row_version},"schema":${canonicalString(schema)},"table":${canonicalString(table)}}`,
     )
     this.#rows++
@@ -43,15 +42,9 @@ export class BundleHasher {
 
   /** Ends the hasher: nothing can be added afterwards. */
   finish(): BundleDigest {
-    this.#update(this.#rows === 0 ? '[]' : ']')
-    const sha256 = this.#hash.digest()
-    return { rowCount: this.#rows, byteCount: this.#bytes, sha256, hex: bytesToHex(sha256) }
-  }
-
-  #update(text: string): void {
-    const bytes = this.#utf8.encode(text)
-    this.#bytes += bytes.length
-    this.#hash.update(bytes)
+    this.#text.add(this.#rows === 0 ? '[]' : ']')
+    const { sha256, byteCount } = this.#text.finish()
+    return { rowCount: this.#rows, byteCount, sha256, hex: bytesToHex(sha256) }
   }
 }
 

@@ -4,6 +4,7 @@ import type { JsonObject } from './json-value.ts'
 import type { Operation } from './operation.ts'
 import { portableSha256, type Sha256 } from './sha256.ts'
 import type { SyncKey } from './sync-key.ts'
+import { TextHasher } from './text-hasher.ts'
 
 /** A row as it is pushed, in wire form. */
 export interface PushedRow {
@@ -18,12 +19,11 @@ export interface PushedRow {
 
 /** `canonical_request_hash`: what a client pushed, in one value (§2.14.3). Rows in upload order. */
 export class RequestHasher {
-  readonly #hash: Sha256
-  readonly #utf8 = new TextEncoder()
+  readonly #text: TextHasher
   #rows = 0
 
   constructor(sha256: () => Sha256 = portableSha256) {
-    this.#hash = sha256()
+    this.#text = new TextHasher(sha256())
   }
 
   add(row: PushedRow): void {
@@ -33,17 +33,15 @@ export class RequestHasher {
   /** As `add`, for a caller who has the payload's canonical JSON already. */
   addCanonical(row: Omit<PushedRow, 'payload'>, payload: string | undefined): void {
     const { base_row_version, key, op, schema, table } = row
-    this.#hash.update(
-      this.#utf8.encode(
-        `${this.#rows === 0 ? '[' : ','}{"base_row_version":${canonicalJson(base_row_version)},"key":${canonicalJson(key)},"op":"${op}"${payload === undefined ? '' : `,"payload":${payload}`},"schema":${canonicalString(schema)},"table":${canonicalString(table)}}`,
-      ),
+    this.#text.add(
+      `${this.#rows === 0 ? '[' : ','}{"base_row_version":${canonicalJson(base_row_version)},"key":${canonicalJson(key)},"op":"${op}"${payload === undefined ? '' : `,"payload":${payload}`},"schema":${canonicalString(schema)},"table":${canonicalString(table)}}`,
     )
     this.#rows++
   }
 
   /** 64 lowercase hex digits. Ends the hasher. */
   finish(): string {
-    this.#hash.update(this.#utf8.encode(this.#rows === 0 ? '[]' : ']'))
-    return bytesToHex(this.#hash.digest())
+    this.#text.add(this.#rows === 0 ? '[]' : ']')
+    return bytesToHex(this.#text.finish().sha256)
   }
 }
