@@ -52,10 +52,12 @@ export async function stageCommitted(
 }
 
 /** Whether the server stored the rows just as they were sent, in their order: then they have this hash, and only then. */
-function isAsSent({ db, settings }: SyncCore, outbox: Outbox, bundle: CommittedPush): boolean {
+function isAsSent({ db, catalog, settings }: SyncCore, outbox: Outbox, bundle: CommittedPush): boolean {
   if (bundle.row_count !== outbox.rowCount) return false
   const isExpected = outbox.asSent?.bundleSeq === bundle.bundle_seq
-  const hash = isExpected ? outbox.asSent.hash : hashAsSent(db, bundle.bundle_seq, settings.sha256)
+  const hash = isExpected
+    ? outbox.asSent.hash
+    : hashAsSent(db, catalog.tables, bundle.bundle_seq, settings.sha256)
   return hash === bundle.bundle_hash
 }
 

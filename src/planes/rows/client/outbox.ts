@@ -1,10 +1,10 @@
 import { BundleHasher } from '../wire/bundle-hash.ts'
 import { canonicalJson } from '../wire/canonical-json.ts'
+import { canonicalPattern } from '../wire/canonical-pattern.ts'
 import { parseJson } from '../wire/json-text.ts'
 import type { Operation } from '../wire/operation.ts'
 import { RequestHasher } from '../wire/request-hash.ts'
 import type { Sha256 } from '../wire/sha256.ts'
-import type { SyncKey } from '../wire/sync-key.ts'
 import type { LocalTable } from './local-table.ts'
 import { wireJson, wireKey } from './row-json.ts'
 import { sqlNow, sqlText } from './sql-text.ts'
@@ -91,7 +91,7 @@ export function freeze(
         `DELETE FROM _sync_dirty_rows WHERE (schema_name, table_name, key_json) IN
            (SELECT schema_name, table_name, key_json FROM _sync_outbox_rows)`,
       )
-    const { requestHash, asSent } = hashOutbox(db, lastBundleSeqSeen + 1, sha256)
+    const { requestHash, asSent } = hashOutbox(db, tables, lastBundleSeqSeen + 1, sha256)
     db.run(
       `UPDATE _sync_outbox_bundle SET state = 'prepared', source_id = ?, source_bundle_id = ?, canonical_request_hash = ?,
          row_count = ?, initialization_id = ?, remote_bundle_hash = '', remote_bundle_seq = 0`,
@@ -142,24 +142,47 @@ function insertRows(
   )
 }
 
-/** The rows as they are sent, in their order. */
-const outboxInWireForm = `SELECT schema_name, table_name, wire_key_json, op, base_row_version, wire_payload
-  FROM _sync_outbox_rows ORDER BY row_ordinal`
+/** Rows that are read at a time. */
+const rowsPerRead = 2_000
 
-/** Both hashes of one reading: parsing the rows is what costs. */
+/** The rows as they are sent, in their order, from `$1` to below `$2`. */
+const outboxInWireForm = `SELECT schema_name, table_name, wire_key_json, op, base_row_version, wire_payload
+  FROM _sync_outbox_rows WHERE row_ordinal >= ? AND row_ordinal < ? ORDER BY row_ordinal`
+
+interface Hashes {
+  readonly requestHash: string
+  readonly asSent: AsSent
+}
+
+/** Both hashes of one reading. */
 function hashOutbox(
   db: SqliteDriver,
+  tables: readonly LocalTable[],
   bundleSeq: number,
   sha256: () => Sha256,
-): { readonly requestHash: string; readonly asSent: AsSent } {
+): Hashes {
   const request = new RequestHasher(sha256)
   const bundle = new BundleHasher(sha256)
+  const patterns = new Map(tables.map((table) => [table.name, patternsOf(table)]))
   let rounds = false
-  for (const row of db.iterate(outboxInWireForm)) {
-    const { payload, canonical, ...wire } = outboxRowInWireForm(row)
-    request.addCanonical({ ...wire, base_row_version: Number(row.base_row_version) }, canonical)
-    bundle.addCanonical({ ...wire, row_version: bundleSeq }, canonical ?? 'null')
-    rounds ||= payload !== undefined && mayRound.test(payload)
+  for (let start = 0; ; start += rowsPerRead) {
+    const rows = db.all(outboxInWireForm, start, start + rowsPerRead)
+    for (const row of rows) {
+      const { schema_name, table_name, wire_key_json, wire_payload } = row
+      const [schema, table, op] = [String(schema_name), String(table_name), row.op as Operation]
+      const pattern = patterns.get(table)
+      const key = canonicalText(String(wire_key_json), pattern?.key)
+      const payload = wire_payload === null ? undefined : String(wire_payload)
+      const canonical = payload === undefined ? undefined : canonicalText(payload, pattern?.payload)
+      request.addCanonical(
+        { schema, table, op, base_row_version: Number(row.base_row_version) },
+        key,
+        canonical,
+      )
+      bundle.addCanonical({ schema, table, op, row_version: bundleSeq }, key, canonical ?? 'null')
+      rounds ||= payload !== undefined && mayRound.test(payload)
+    }
+    if (rows.length < rowsPerRead) break
   }
   return {
     requestHash: request.finish(),
@@ -169,21 +192,23 @@ function hashOutbox(
 
 const mayRound = /\d{16}/
 
-/** The hash the rows have as the bundle `bundleSeq`, stored as they are. */
-export function hashAsSent(db: SqliteDriver, bundleSeq: number, sha256: () => Sha256): string | undefined {
-  return hashOutbox(db, bundleSeq, sha256).asSent.hash
+/** Most rows are canonical as the triggers write them; finding that out costs a fraction of parsing them. */
+function patternsOf({ key, columns }: LocalTable): { readonly key: RegExp; readonly payload: RegExp } {
+  return { key: canonicalPattern([key.name]), payload: canonicalPattern(columns.map(({ name }) => name)) }
 }
 
-function outboxRowInWireForm(row: SqlRow) {
-  const payload = row.wire_payload === null ? undefined : String(row.wire_payload)
-  return {
-    schema: String(row.schema_name),
-    table: String(row.table_name),
-    key: JSON.parse(String(row.wire_key_json)) as SyncKey,
-    op: row.op as Operation,
-    payload,
-    canonical: payload === undefined ? undefined : canonicalJson(parseJson(payload)),
-  }
+function canonicalText(text: string, pattern: RegExp | undefined): string {
+  return pattern?.test(text) ? text : canonicalJson(parseJson(text))
+}
+
+/** The hash the rows have as the bundle `bundleSeq`, stored as they are. */
+export function hashAsSent(
+  db: SqliteDriver,
+  tables: readonly LocalTable[],
+  bundleSeq: number,
+  sha256: () => Sha256,
+): string | undefined {
+  return hashOutbox(db, tables, bundleSeq, sha256).asSent.hash
 }
 
 export interface PushChunk {
@@ -196,19 +221,32 @@ export interface PushChunk {
 export function readChunk(db: SqliteDriver, start: number, maxRows: number, maxChars: number): PushChunk {
   const texts: string[] = []
   let length = 0
-  for (const row of db.iterate(
-    `SELECT '{"schema":' || json_quote(schema_name) || ',"table":' || json_quote(table_name) || ',"key":' || wire_key_json
-       || ',"op":"' || op || '","base_row_version":' || base_row_version || coalesce(',"payload":' || wire_payload, '') || '}' AS text
-     FROM _sync_outbox_rows WHERE row_ordinal >= ? ORDER BY row_ordinal LIMIT ?`,
-    start,
-    maxRows,
-  )) {
-    const text = String(row.text)
-    if (texts.length > 0 && length + text.length > maxChars) break
-    texts.push(text)
-    length += text.length
+  while (texts.length < maxRows) {
+    const first = start + texts.length
+    const wanted = Math.min(rowsPerRead, maxRows - texts.length)
+    const rows = db.all(outboxInWireForm, first, first + wanted)
+    for (const row of rows) {
+      const text = pushedRowText(row)
+      if (texts.length > 0 && length + text.length > maxChars)
+        return { rows: `[${texts.join(',')}]`, count: texts.length }
+      texts.push(text)
+      length += text.length
+    }
+    if (rows.length < wanted) break
   }
   return { rows: `[${texts.join(',')}]`, count: texts.length }
+}
+
+function pushedRowText({
+  schema_name,
+  table_name,
+  wire_key_json,
+  op,
+  base_row_version,
+  wire_payload,
+}: SqlRow) {
+  const payload = wire_payload === null ? '' : `,"payload":${wire_payload}`
+  return `{"schema":${JSON.stringify(schema_name)},"table":${JSON.stringify(table_name)},"key":${wire_key_json},"op":"${op}","base_row_version":${base_row_version}${payload}}`
 }
 
 export function readOutboxRow(db: SqliteDriver, table: string, keyJson: string): OutboxRow | undefined {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { PoolClient } from 'pg'
 import { BundleHasher } from '../wire/bundle-hash.ts'
+import { canonicalString } from '../wire/canonical-json.ts'
 import { operationCode, operationOf } from '../wire/operation.ts'
 import type { CommittedPush } from '../wire/push.ts'
 import type { BundleWriter } from './bundle.postgres.ts'
@@ -78,11 +79,11 @@ function* bundleRows(
     const row = {
       schema: table.schema,
       table: table.name,
-      key: { [table.keyColumn]: key },
       op: operationOf(opCode),
       row_version: seq,
     }
-    hasher.addCanonical(row, payload?.canonical ?? 'null')
+    const canonicalKey = `{${canonicalString(table.keyColumn)}:${canonicalString(key)}}`
+    hasher.addCanonical(row, canonicalKey, payload?.canonical ?? 'null')
     yield [userPk, seq, ++ordinal, table.id, { hex: keyHex }, opCode, payload?.exact ?? null]
   }
 }

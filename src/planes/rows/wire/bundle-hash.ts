@@ -28,14 +28,14 @@ export class BundleHasher {
 
   /** The rows must come in bundle order: the position is part of what is hashed. */
   add(row: HashedRow): void {
-    this.addCanonical(row, row.payload == null ? 'null' : canonicalJson(row.payload))
+    this.addCanonical(row, canonicalJson(row.key), row.payload == null ? 'null' : canonicalJson(row.payload))
   }
 
-  /** As `add`, for a caller who has the payload's canonical JSON already. */
-  addCanonical(row: Omit<HashedRow, 'payload'>, payload: string): void {
-    const { key, op, row_version, schema, table } = row
+  /** As `add`, for a caller who has the canonical JSON of key and payload already. */
+  addCanonical(row: Omit<HashedRow, 'key' | 'payload'>, key: string, payload: string): void {
+    const { op, row_version, schema, table } = row
     this.#text.add(
-      `${this.#rows === 0 ? '[' : ','}{"key":${canonicalJson(key)},"op":"${op}","payload":${payload},"row_ordinal":${this.#rows},"row_version":${row_version},"schema":${canonicalString(schema)},"table":${canonicalString(table)}}`,
+      `${this.#rows === 0 ? '[' : ','}{"key":${key},"op":"${op}","payload":${payload},"row_ordinal":${this.#rows},"row_version":${row_version},"schema":${canonicalString(schema)},"table":${canonicalString(table)}}`,
     )
     this.#rows++
   }

@@ -27,14 +27,15 @@ export class RequestHasher {
   }
 
   add(row: PushedRow): void {
-    this.addCanonical(row, row.payload === undefined ? undefined : canonicalJson(row.payload))
+    const { payload } = row
+    this.addCanonical(row, canonicalJson(row.key), payload === undefined ? undefined : canonicalJson(payload))
   }
 
-  /** As `add`, for a caller who has the payload's canonical JSON already. */
-  addCanonical(row: Omit<PushedRow, 'payload'>, payload: string | undefined): void {
-    const { base_row_version, key, op, schema, table } = row
+  /** As `add`, for a caller who has the canonical JSON of key and payload already. */
+  addCanonical(row: Omit<PushedRow, 'key' | 'payload'>, key: string, payload: string | undefined): void {
+    const { base_row_version, op, schema, table } = row
     this.#text.add(
-      `${this.#rows === 0 ? '[' : ','}{"base_row_version":${canonicalJson(base_row_version)},"key":${canonicalJson(key)},"op":"${op}"${payload === undefined ? '' : `,"payload":${payload}`},"schema":${canonicalString(schema)},"table":${canonicalString(table)}}`,
+      `${this.#rows === 0 ? '[' : ','}{"base_row_version":${canonicalJson(base_row_version)},"key":${key},"op":"${op}"${payload === undefined ? '' : `,"payload":${payload}`},"schema":${canonicalString(schema)},"table":${canonicalString(table)}}`,
     )
     this.#rows++
   }
