@@ -57,7 +57,7 @@ function isAsSent({ db, catalog, settings }: SyncCore, outbox: Outbox, bundle: C
   const isExpected = outbox.asSent?.bundleSeq === bundle.bundle_seq
   const hash = isExpected
     ? outbox.asSent.hash
-    : hashAsSent(db, catalog.tables, bundle.bundle_seq, settings.sha256)
+    : hashAsSent(db, catalog.tables, outbox.sourceBundleId, bundle.bundle_seq, settings.sha256)
   return hash === bundle.bundle_hash
 }
 

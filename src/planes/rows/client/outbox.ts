@@ -91,7 +91,7 @@ export function freeze(
         `DELETE FROM _sync_dirty_rows WHERE (schema_name, table_name, key_json) IN
            (SELECT schema_name, table_name, key_json FROM _sync_outbox_rows)`,
       )
-    const { requestHash, asSent } = hashOutbox(db, tables, lastBundleSeqSeen + 1, sha256)
+    const { requestHash, asSent } = hashOutbox(db, tables, sourceBundleId, lastBundleSeqSeen + 1, sha256)
     db.run(
       `UPDATE _sync_outbox_bundle SET state = 'prepared', source_id = ?, source_bundle_id = ?, canonical_request_hash = ?,
          row_count = ?, initialization_id = ?, remote_bundle_hash = '', remote_bundle_seq = 0`,
@@ -145,9 +145,9 @@ function insertRows(
 /** Rows that are read at a time. */
 const rowsPerRead = 2_000
 
-/** The rows as they are sent, in their order, from `$1` to below `$2`. */
+/** The rows of a bundle as they are sent, in their order, from one ordinal to below another. */
 const outboxInWireForm = `SELECT schema_name, table_name, wire_key_json, op, base_row_version, wire_payload
-  FROM _sync_outbox_rows WHERE row_ordinal >= ? AND row_ordinal < ? ORDER BY row_ordinal`
+  FROM _sync_outbox_rows WHERE source_bundle_id = ? AND row_ordinal >= ? AND row_ordinal < ? ORDER BY row_ordinal`
 
 interface Hashes {
   readonly requestHash: string
@@ -158,6 +158,7 @@ interface Hashes {
 function hashOutbox(
   db: SqliteDriver,
   tables: readonly LocalTable[],
+  sourceBundleId: number,
   bundleSeq: number,
   sha256: () => Sha256,
 ): Hashes {
@@ -166,7 +167,7 @@ function hashOutbox(
   const patterns = new Map(tables.map((table) => [table.name, patternsOf(table)]))
   let rounds = false
   for (let start = 0; ; start += rowsPerRead) {
-    const rows = db.all(outboxInWireForm, start, start + rowsPerRead)
+    const rows = db.all(outboxInWireForm, sourceBundleId, start, start + rowsPerRead)
     for (const row of rows) {
       const { schema_name, table_name, wire_key_json, wire_payload } = row
       const [schema, table, op] = [String(schema_name), String(table_name), row.op as Operation]
@@ -201,14 +202,15 @@ function canonicalText(text: string, pattern: RegExp | undefined): string {
   return pattern?.test(text) ? text : canonicalJson(parseJson(text))
 }
 
-/** The hash the rows have as the bundle `bundleSeq`, stored as they are. */
+/** The hash the rows of the outbox have as the bundle `bundleSeq`, stored as they are. */
 export function hashAsSent(
   db: SqliteDriver,
   tables: readonly LocalTable[],
+  sourceBundleId: number,
   bundleSeq: number,
   sha256: () => Sha256,
 ): string | undefined {
-  return hashOutbox(db, tables, bundleSeq, sha256).asSent.hash
+  return hashOutbox(db, tables, sourceBundleId, bundleSeq, sha256).asSent.hash
 }
 
 export interface PushChunk {
@@ -218,13 +220,19 @@ export interface PushChunk {
 }
 
 /** Rows from `start` on, as many as fit; at least one. */
-export function readChunk(db: SqliteDriver, start: number, maxRows: number, maxChars: number): PushChunk {
+export function readChunk(
+  db: SqliteDriver,
+  { sourceBundleId }: Outbox,
+  start: number,
+  maxRows: number,
+  maxChars: number,
+): PushChunk {
   const texts: string[] = []
   let length = 0
   while (texts.length < maxRows) {
     const first = start + texts.length
     const wanted = Math.min(rowsPerRead, maxRows - texts.length)
-    const rows = db.all(outboxInWireForm, first, first + wanted)
+    const rows = db.all(outboxInWireForm, sourceBundleId, first, first + wanted)
     for (const row of rows) {
       const text = pushedRowText(row)
       if (texts.length > 0 && length + text.length > maxChars)

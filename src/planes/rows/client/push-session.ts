@@ -111,14 +111,14 @@ async function uploadRows(
   signal: AbortSignal,
 ): Promise<void> {
   let { rowsPerPushChunk: maxRows } = await core.limits(signal)
-  let chunk = readChunk(core.db, 0, maxRows, maxChunkChars)
+  let chunk = readChunk(core.db, outbox, 0, maxRows, maxChunkChars)
   for (let start = 0; start < outbox.rowCount; ) {
     if (chunk.count === 0)
       throw new Error(`the outbox holds fewer rows than the ${outbox.rowCount} it counts`)
     const end = start + chunk.count
     const sent = core.api.uploadChunk({ sourceId: outbox.sourceId, signal }, pushId, start, chunk.rows)
     try {
-      const [answer, next] = await Promise.all([sent, readAhead(core, end, outbox.rowCount, maxRows)])
+      const [answer, next] = await Promise.all([sent, readAhead(core, outbox, end, maxRows)])
       if (answer.push_id !== pushId || answer.next_expected_row_ordinal !== end)
         throw wrong(`that it expects row ${answer.next_expected_row_ordinal} after ${end}`)
       if (next !== undefined) chunk = next
@@ -126,7 +126,7 @@ async function uploadRows(
       if (chunk.count === 1 || !isTooLarge(error)) throw error
       // A refused chunk leaves the session as it was.
       maxRows = Math.ceil(chunk.count / 2)
-      chunk = readChunk(core.db, start, maxRows, maxChunkChars)
+      chunk = readChunk(core.db, outbox, start, maxRows, maxChunkChars)
       continue
     }
     start = end
@@ -137,14 +137,14 @@ async function uploadRows(
 /** The chunk from `start` on, read while the one before it is under way; undefined if that is the last. */
 async function readAhead(
   { db }: SyncCore,
+  outbox: Outbox,
   start: number,
-  rowCount: number,
   maxRows: number,
 ): Promise<PushChunk | undefined> {
-  if (start >= rowCount) return undefined
+  if (start >= outbox.rowCount) return undefined
   // Reading blocks: the request has to leave first.
   await new Promise((resolve) => setTimeout(resolve, 0))
-  return readChunk(db, start, maxRows, maxChunkChars)
+  return readChunk(db, outbox, start, maxRows, maxChunkChars)
 }
 
 function isTooLarge(error: unknown): boolean {

@@ -8,7 +8,7 @@ import type { LocalTable } from './local-table.ts'
 import { clearOutbox, type Outbox } from './outbox.ts'
 import { keyValue, localJson } from './row-json.ts'
 import { sqlNow } from './sql-text.ts'
-import type { SqliteDriver } from './sqlite-driver.ts'
+import type { SqliteDriver, SqlValue } from './sqlite-driver.ts'
 import type { SyncCore } from './sync-core.ts'
 import { advanceSource, countDirty, readAttachment, updateAttachment } from './sync-state.ts'
 
@@ -28,20 +28,23 @@ export function replay(core: SyncCore, outbox: Outbox, bundleSeq: number, rows: 
   const { db, catalog } = core
   let changes: readonly TableChange[] = []
   const mustRebuild = applyTransaction(db, (mode) => {
-    prepareIncoming(db)
-    load(db, bundleSeq, rows)
-    for (const table of catalog.tables) holdEdited(db, catalog, table)
     let dropped: Dropped = { mustRebuild: false, removed: [] }
-    if (rows === 'staged') {
-      holdEditedOthers(db, catalog)
-      dropped = settleDropped(db, catalog)
-    }
-    dropReplayedEdits(db, catalog)
     // What the server stored as it was sent, and was not edited since, is here already.
-    if (rows === 'as-sent') writeVersions(db, catalog)
+    if (rows === 'as-sent' && countDirty(db) === 0) takeAsSent(db, catalog, outbox, bundleSeq)
     else {
-      writeBesideEdits(db, catalog, mode)
-      changes = [...core.changes.collect(db, catalog), ...dropped.removed]
+      prepareIncoming(db)
+      load(db, bundleSeq, rows)
+      holdEdited(db, catalog, outbox)
+      if (rows === 'staged') {
+        holdEditedOthers(db, catalog)
+        dropped = settleDropped(db, catalog)
+      }
+      dropReplayedEdits(db, catalog)
+      if (rows === 'as-sent') writeVersions(db, catalog)
+      else {
+        writeBesideEdits(db, catalog, mode)
+        changes = [...core.changes.collect(db, catalog), ...dropped.removed]
+      }
     }
     advanceSource(db, outbox.sourceId, outbox.sourceBundleId + 1)
     updateAttachment(db, { initializationId: '' })
@@ -65,39 +68,92 @@ function load(db: SqliteDriver, bundleSeq: number, rows: CommittedRows): void {
     )
 }
 
-/**
- * Finds uploaded rows that changed here since, and makes each dirty again on the version the server gave it. A change that was
- * captured left a dirty row; one that was not (a row that INSERT OR REPLACE removed) shows by its absence.
- */
-function holdEdited(db: SqliteDriver, { schema }: Catalog, table: LocalTable): void {
-  const candidates = db.all(
-    `SELECT o.key_json, o.local_payload AS uploaded, CASE WHEN t.${table.key.sql} IS NULL THEN NULL ELSE ${localJson(table, 't')} END AS live
-     FROM _sync_outbox_rows o LEFT JOIN ${table.sql} t ON t.${table.key.sql} = ${keyValue(table, 'o.key_json')}
-     WHERE o.schema_name = ? AND o.table_name = ? AND ((t.${table.key.sql} IS NULL) <> (o.local_payload IS NULL)
-       OR EXISTS (SELECT 1 FROM _sync_dirty_rows d
-         WHERE d.schema_name = o.schema_name AND d.table_name = o.table_name AND d.key_json = o.key_json))`,
-    schema,
-    table.name,
+/** Nothing was captured since the outbox was frozen, so its rows get their versions without being gone through one by one. */
+function takeAsSent(db: SqliteDriver, catalog: Catalog, outbox: Outbox, bundleSeq: number): void {
+  db.run(
+    `INSERT INTO _sync_row_state (schema_name, table_name, key_json, row_version, deleted, updated_at)
+     SELECT schema_name, table_name, key_json, ?, op = 'DELETE', ${sqlNow} FROM _sync_outbox_rows WHERE true
+     ON CONFLICT (schema_name, table_name, key_json) DO UPDATE SET row_version = excluded.row_version,
+       deleted = excluded.deleted, updated_at = excluded.updated_at`,
+    bundleSeq,
   )
-  for (const { key_json, uploaded, live } of candidates) {
-    if (uploaded === live) continue
-    if (uploaded !== null && live !== null && sameJson(String(uploaded), String(live))) continue
-    requeue(db, schema, table, String(key_json), uploaded === null, live === null ? null : String(live))
+  for (const edited of findEdited(db, catalog, outbox)) requeue(db, catalog, edited, bundleSeq)
+}
+
+/** Makes uploaded rows that changed here since dirty again, on the version the server gave them. */
+function holdEdited(db: SqliteDriver, catalog: Catalog, outbox: Outbox): void {
+  for (const edited of findEdited(db, catalog, outbox)) {
+    const name = [edited.table.name, edited.keyJson]
+    const [incoming] = db.all(
+      `UPDATE ${incomingTable} SET held = 1 WHERE table_name = ? AND key_json = ? RETURNING row_version`,
+      ...name,
+    )
+    requeue(db, catalog, edited, incoming?.row_version)
   }
 }
 
+interface EditedRow {
+  readonly table: LocalTable
+  readonly keyJson: string
+  /** Whether its deletion was uploaded. */
+  readonly wasDeletion: boolean
+  /** Local JSON of what is here now; null if it is gone. */
+  readonly live: string | null
+}
+
+/**
+ * Finds uploaded rows that changed here since. A change that was captured left a dirty row; one that was not (a row that INSERT
+ * OR REPLACE removed) shows by its absence.
+ */
+function findEdited(db: SqliteDriver, catalog: Catalog, outbox: Outbox): readonly EditedRow[] {
+  // The rows of a table lie together in the outbox, but for its deletions.
+  const ranges = db.all(
+    `SELECT table_name, min(row_ordinal) AS first, max(row_ordinal) AS last FROM _sync_outbox_rows
+     WHERE source_bundle_id = ? AND schema_name = ? GROUP BY table_name`,
+    outbox.sourceBundleId,
+    catalog.schema,
+  )
+  return ranges.flatMap(({ table_name, first, last }) => {
+    const table = catalog.byName.get(String(table_name))
+    if (table === undefined) return []
+    return findEditedOf(db, catalog, table, [outbox.sourceBundleId, Number(first), Number(last)])
+  })
+}
+
+function findEditedOf(
+  db: SqliteDriver,
+  { schema }: Catalog,
+  table: LocalTable,
+  range: readonly number[],
+): readonly EditedRow[] {
+  const candidates = db.all(
+    `SELECT o.key_json, o.local_payload AS uploaded, CASE WHEN t.${table.key.sql} IS NULL THEN NULL ELSE ${localJson(table, 't')} END AS live
+     FROM _sync_outbox_rows o LEFT JOIN ${table.sql} t ON t.${table.key.sql} = ${keyValue(table, 'o.key_json')}
+     WHERE o.source_bundle_id = ? AND o.row_ordinal BETWEEN ? AND ? AND o.schema_name = ? AND o.table_name = ? AND ((t.${table.key.sql} IS NULL) <> (o.local_payload IS NULL)
+       OR EXISTS (SELECT 1 FROM _sync_dirty_rows d
+         WHERE d.schema_name = o.schema_name AND d.table_name = o.table_name AND d.key_json = o.key_json))`,
+    ...range,
+    schema,
+    table.name,
+  )
+  return candidates.flatMap(({ key_json, uploaded, live }) => {
+    if (uploaded === live) return []
+    if (uploaded !== null && live !== null && sameJson(String(uploaded), String(live))) return []
+    const wasDeletion = uploaded === null
+    return [{ table, keyJson: String(key_json), wasDeletion, live: live === null ? null : String(live) }]
+  })
+}
+
+/** @param version of the row on the server; undefined if the bundle does not have it: it stays on the one it was made on */
 function requeue(
   db: SqliteDriver,
-  schema: string,
-  table: LocalTable,
-  keyJson: string,
-  wasDeletion: boolean,
-  live: string | null,
+  { schema }: Catalog,
+  { table, keyJson, wasDeletion, live }: EditedRow,
+  version: SqlValue | undefined,
 ): void {
   db.run(
     `INSERT INTO _sync_dirty_rows (schema_name, table_name, key_json, op, base_row_version, payload, dirty_ordinal, updated_at)
-     SELECT ?, ?, ?, ?, coalesce((SELECT row_version FROM ${incomingTable} WHERE table_name = ? AND key_json = ?),
-         (SELECT base_row_version FROM _sync_outbox_rows WHERE table_name = ? AND key_json = ?)), ?,
+     SELECT ?, ?, ?, ?, coalesce(?, (SELECT base_row_version FROM _sync_outbox_rows WHERE table_name = ? AND key_json = ?)), ?,
        coalesce((SELECT max(dirty_ordinal) FROM _sync_dirty_rows), 0) + 1, ${sqlNow}
      WHERE true ON CONFLICT (schema_name, table_name, key_json) DO UPDATE SET op = excluded.op,
        base_row_version = excluded.base_row_version, payload = excluded.payload`,
@@ -105,13 +161,11 @@ function requeue(
     table.name,
     keyJson,
     live === null ? 'DELETE' : wasDeletion ? 'INSERT' : 'UPDATE',
-    table.name,
-    keyJson,
+    version ?? null,
     table.name,
     keyJson,
     live,
   )
-  db.run(`UPDATE ${incomingTable} SET held = 1 WHERE table_name = ? AND key_json = ?`, table.name, keyJson)
 }
 
 /** Two texts of one row, as different writers of triggers spell it. */
