@@ -99,7 +99,10 @@ export function loadIncoming(db: SqliteDriver, catalog: Catalog, rows: readonly 
 
 /** The rows as JSON lists `[table, key_json, op, row_version, payload]`, numbers exact. */
 export function rowList(catalog: Catalog, rows: readonly ServerRow[]): string {
-  return formatJson(
-    rows.map((row) => [row.table, checkRow(catalog, row), row.op, row.row_version, row.payload ?? null]),
-  )
+  const lists = rows.map((row) => {
+    const payload = row.payload == null ? 'null' : formatJson(row.payload)
+    const keyJson = JSON.stringify(checkRow(catalog, row))
+    return `["${row.table}",${keyJson},"${row.op}",${row.row_version},${payload}]`
+  })
+  return `[${lists.join(',')}]`
 }

@@ -72,7 +72,7 @@ function sameKind(a: ApplyRun, b: ApplyRun): boolean {
   return (
     a.tableId === b.tableId &&
     a.opCode === b.opCode &&
-    a.columns.length === b.columns.length &&
-    a.columns.every((name, i) => name === b.columns[i])
+    (a.columns === b.columns ||
+      (a.columns.length === b.columns.length && a.columns.every((name, i) => name === b.columns[i])))
   )
 }

@@ -131,6 +131,10 @@ function syncTable(table: NormalTable, id: number, shape: TableShape): SyncTable
     columns: new Map(columns.map((column) => [column.name, column])),
     isPlain: shape.columns.every(({ type }) => plainTypes.has(type)),
     byteaColumns: columns.filter((column) => column.kind === 'bytea').map((column) => column.name),
+    numberColumns: columns.filter((column) => column.kind === 'number'),
+    sortedColumns: columns.some((column) => column.kind === 'bytea' || column.generated)
+      ? undefined
+      : columns.map((column) => column.name).sort(),
   }
 }
 

@@ -26,6 +26,9 @@ export interface SyncTable {
   /** Without the scope column. */
   readonly columns: ReadonlyMap<string, SyncColumn>
   readonly byteaColumns: readonly string[]
+  readonly numberColumns: readonly SyncColumn[]
+  /** The names of all columns, sorted; undefined if the value of one is not staged as it is sent: bytea, generated. */
+  readonly sortedColumns: readonly string[] | undefined
   /** All columns are of types that PostgreSQL writes into JSON just as canonical JSON has them, but for some characters. */
   readonly isPlain: boolean
 }

@@ -66,6 +66,7 @@ function stagePayload(
   payload: JsonObject,
   ordinal: number,
 ): Pick<StagedRow, 'payload' | 'columns'> {
+  if (isWhole(table, payload)) return stageWhole(table, key, payload, ordinal)
   const staged: Record<string, JsonValue> = { [table.keyColumn]: key }
   const seen = new Set<string>()
   for (const [member, value] of Object.entries(payload)) {
@@ -81,10 +82,34 @@ function stagePayload(
     if (name === table.keyColumn && value !== key) throw invalid(ordinal, `${name} differs from the key`)
     if (!column.generated) staged[name] = stageValue(column, value, ordinal)
   }
+  return { payload: stagedText(staged, ordinal), columns: Object.keys(staged).sort() }
+}
+
+/** Whether the payload has just the table's columns, sorted and spelled as there, and each can be staged as it is sent. */
+function isWhole({ sortedColumns }: SyncTable, payload: JsonObject): boolean {
+  if (sortedColumns === undefined) return false
+  let i = 0
+  for (const member in payload) if (member !== sortedColumns[i++]) return false
+  return i === sortedColumns.length
+}
+
+/** What most rows are: nothing of it needs to be put together anew. */
+function stageWhole(
+  table: SyncTable,
+  key: string,
+  payload: JsonObject,
+  ordinal: number,
+): Pick<StagedRow, 'payload' | 'columns'> {
+  if (payload[table.keyColumn] !== key) throw invalid(ordinal, `${table.keyColumn} differs from the key`)
+  for (const column of table.numberColumns) stageValue(column, payload[column.name]!, ordinal)
+  return { payload: stagedText(payload, ordinal), columns: table.sortedColumns! }
+}
+
+function stagedText(staged: JsonObject, ordinal: number): string {
   try {
     const text = exactCanonicalJson(staged)
     if (text.includes('\\u0000')) checkNoZero(staged, ordinal)
-    return { payload: text, columns: Object.keys(staged).sort() }
+    return text
   } catch (error) {
     throw error instanceof CanonicalJsonError ? invalid(ordinal, error.message) : error
   }
