@@ -6,7 +6,14 @@ import { type ApplyMode, applyTransaction, writeBesideEdits } from './apply.ts'
 import type { TableChange } from './change-feed.ts'
 import { isRowsClientError, RowsClientError } from './client-error.ts'
 import type { Conflict, Resolution } from './conflict-resolver.ts'
-import { incomingTable, keyText, loadIncoming, localKeyJson, prepareIncoming } from './incoming.ts'
+import {
+  incomingRow,
+  incomingTable,
+  keyText,
+  loadIncoming,
+  localKeyJson,
+  prepareIncoming,
+} from './incoming.ts'
 import type { LocalTable } from './local-table.ts'
 import { readOutboxRow, thaw } from './outbox.ts'
 import { keyValue, localJson, wireJson } from './row-json.ts'
@@ -206,15 +213,15 @@ function acceptServer(
     db.run('DELETE FROM _sync_row_state WHERE table_name = ? AND key_json = ?', table.name, keyJson)
     return
   }
-  loadIncoming(db, catalog, [
-    {
+  loadIncoming(db, [
+    incomingRow(catalog, {
       schema: catalog.schema,
       table: table.name,
       key: conflict.key,
       op: shape === 'live' ? 'UPDATE' : 'DELETE',
       row_version: conflict.server_row_version,
       payload: conflict.server_row,
-    },
+    }),
   ])
   writeBesideEdits(db, catalog, mode)
 }

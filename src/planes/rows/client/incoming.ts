@@ -25,9 +25,6 @@ export interface Catalog {
   readonly byName: ReadonlyMap<string, LocalTable>
 }
 
-/** Rows are handed to SQLite as JSON of about so many rows at a time. */
-const rowsPerStatement = 2_000
-
 /**
  * Checks that a row of the server is one of ours: registered, with its key, and with exactly the table's columns. A row
  * that is not fails the whole answer, before anything of it is stored.
@@ -86,23 +83,38 @@ export function prepareIncoming(db: SqliteDriver): void {
   )
 }
 
-/** Checks and loads the rows of a bundle. */
-export function loadIncoming(db: SqliteDriver, catalog: Catalog, rows: readonly ServerRow[]): void {
-  for (let start = 0; start < rows.length; start += rowsPerStatement)
-    db.run(
-      `INSERT INTO ${incomingTable} (row_ordinal, table_name, key_json, op, row_version, payload)
-       SELECT ? + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, nullif(value -> 4, 'null') FROM json_each(?)`,
-      start,
-      rowList(catalog, rows.slice(start, start + rowsPerStatement)),
-    )
+/** A row of a bundle that was checked, as it is loaded. */
+export interface IncomingRow {
+  readonly table: string
+  readonly keyJson: string
+  readonly op: Operation
+  readonly version: number
+  /** JSON text, numbers exact. Null for DELETE. */
+  readonly payload: string | null
+}
+
+/** Checks a row of the server and makes it ready to be loaded. */
+export function incomingRow(catalog: Catalog, row: ServerRow): IncomingRow {
+  return {
+    table: row.table,
+    keyJson: checkRow(catalog, row),
+    op: row.op,
+    version: row.row_version,
+    payload: row.payload == null ? null : formatJson(row.payload),
+  }
+}
+
+/** Loads the rows of a bundle. One by one: to take them out of a JSON list costs SQLite more than as many statements. */
+export function loadIncoming(db: SqliteDriver, rows: readonly IncomingRow[]): void {
+  const insert = `INSERT INTO ${incomingTable} (row_ordinal, table_name, key_json, op, row_version, payload)
+    VALUES (?, ?, ?, ?, ?, ?)`
+  for (const [i, { table, keyJson, op, version, payload }] of rows.entries())
+    db.run(insert, i, table, keyJson, op, version, payload)
 }
 
 /** The rows as JSON lists `[table, key_json, op, row_version, payload]`, numbers exact. */
 export function rowList(catalog: Catalog, rows: readonly ServerRow[]): string {
-  const lists = rows.map((row) => {
-    const payload = row.payload == null ? 'null' : formatJson(row.payload)
-    const keyJson = JSON.stringify(checkRow(catalog, row))
-    return `["${row.table}",${keyJson},"${row.op}",${row.row_version},${payload}]`
-  })
-  return `[${lists.join(',')}]`
+  return formatJson(
+    rows.map((row) => [row.table, checkRow(catalog, row), row.op, row.row_version, row.payload ?? null]),
+  )
 }

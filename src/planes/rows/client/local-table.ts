@@ -1,3 +1,4 @@
+import { canonicalPattern } from '../wire/canonical-pattern.ts'
 import { RowsClientError } from './client-error.ts'
 import { sqlName } from './sql-text.ts'
 import type { SqliteDriver } from './sqlite-driver.ts'
@@ -34,6 +35,9 @@ export interface LocalTable {
   readonly key: LocalColumn
   /** The tables it refers to, lowercase. */
   readonly parents: readonly string[]
+  /** Match keys and payloads in wire form that are canonical JSON as they stand. */
+  readonly canonicalKey: RegExp
+  readonly canonicalPayload: RegExp
 }
 
 /** Reads and checks the registered tables (§8.3), in the order in which they were registered. */
@@ -86,7 +90,15 @@ function readTable(db: SqliteDriver, name: string, keyName: string, all: Readonl
     throw unsupported(name, `the sync key ${keyName} must be its primary key, alone`)
   if (key.kind !== 'text' && key.kind !== 'uuid')
     throw unsupported(name, `the sync key ${keyName} must be declared TEXT, or BLOB for a UUID`)
-  return { name, sql: sqlName(tableName), columns, key, parents: references.parents }
+  return {
+    name,
+    sql: sqlName(tableName),
+    columns,
+    key,
+    parents: references.parents,
+    canonicalKey: canonicalPattern([key.name]),
+    canonicalPayload: canonicalPattern(columns.map((column) => column.name)),
+  }
 }
 
 interface References {

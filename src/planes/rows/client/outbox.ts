@@ -1,7 +1,5 @@
 import { BundleHasher } from '../wire/bundle-hash.ts'
-import { canonicalJson } from '../wire/canonical-json.ts'
-import { canonicalPattern } from '../wire/canonical-pattern.ts'
-import { parseJson } from '../wire/json-text.ts'
+import { canonicalText } from '../wire/canonical-pattern.ts'
 import type { Operation } from '../wire/operation.ts'
 import { RequestHasher } from '../wire/request-hash.ts'
 import type { Sha256 } from '../wire/sha256.ts'
@@ -164,17 +162,17 @@ function hashOutbox(
 ): Hashes {
   const request = new RequestHasher(sha256)
   const bundle = new BundleHasher(sha256)
-  const patterns = new Map(tables.map((table) => [table.name, patternsOf(table)]))
+  const byName = new Map(tables.map((table) => [table.name, table]))
   let rounds = false
   for (let start = 0; ; start += rowsPerRead) {
     const rows = db.all(outboxInWireForm, sourceBundleId, start, start + rowsPerRead)
     for (const row of rows) {
       const { schema_name, table_name, wire_key_json, wire_payload } = row
       const [schema, table, op] = [String(schema_name), String(table_name), row.op as Operation]
-      const pattern = patterns.get(table)
-      const key = canonicalText(String(wire_key_json), pattern?.key)
+      const local = byName.get(table)
+      const key = canonicalText(String(wire_key_json), local?.canonicalKey)
       const payload = wire_payload === null ? undefined : String(wire_payload)
-      const canonical = payload === undefined ? undefined : canonicalText(payload, pattern?.payload)
+      const canonical = payload === undefined ? undefined : canonicalText(payload, local?.canonicalPayload)
       request.addCanonical(
         { schema, table, op, base_row_version: Number(row.base_row_version) },
         key,
@@ -192,15 +190,6 @@ function hashOutbox(
 }
 
 const mayRound = /\d{16}/
-
-/** Most rows are canonical as the triggers write them; finding that out costs a fraction of parsing them. */
-function patternsOf({ key, columns }: LocalTable): { readonly key: RegExp; readonly payload: RegExp } {
-  return { key: canonicalPattern([key.name]), payload: canonicalPattern(columns.map(({ name }) => name)) }
-}
-
-function canonicalText(text: string, pattern: RegExp | undefined): string {
-  return pattern?.test(text) ? text : canonicalJson(parseJson(text))
-}
 
 /** The hash the rows of the outbox have as the bundle `bundleSeq`, stored as they are. */
 export function hashAsSent(
