@@ -15,20 +15,30 @@ import type { Queryable } from './transaction.postgres.ts'
 export const bundleRowsTarget =
   'sync.bundle_rows (user_pk, bundle_seq, row_ordinal, table_id, key_bytes, op_code, payload_wire)'
 
+const onKnownRow = `on conflict (user_pk, table_id, key_bytes)
+  do update set bundle_seq = excluded.bundle_seq, deleted = excluded.deleted`
+
+/** A bundle that has its number, and no rows yet. */
+export interface OpenedBundle {
+  readonly seq: number
+  /** No row of it was ever known in this scope. Not having to look for them saves a third of writing their versions. */
+  readonly isNew: boolean
+}
+
 /**
- * Writes the bundle, its rows and the rows' versions, and tells watchers. Undefined if there are no effects. `opened` is the
- * number of a bundle that was opened before.
+ * Writes the bundle, its rows and the rows' versions, and tells watchers. Undefined if there are no effects. `opened` is a
+ * bundle that was opened before.
  */
 export async function writeBundle(
   tx: PoolClient,
   { settings }: ServiceContext,
   writer: BundleWriter,
   effects: AsyncIterable<EffectBatch>,
-  opened?: number,
+  opened?: OpenedBundle,
 ): Promise<CommittedPush | undefined> {
   const { userPk, sourceId, sourceBundleId } = writer
   const hasher = new BundleHasher(() => createHash('sha256'))
-  let seq = opened
+  let seq = opened?.seq
   let ordinal = 0
   for await (const batch of effects) {
     seq ??= await openBundle(tx, writer)
@@ -51,8 +61,7 @@ export async function writeBundle(
     `insert into sync.row_state (user_pk, table_id, key_bytes, bundle_seq, deleted)
      select user_pk, table_id, key_bytes, bundle_seq, op_code = ${operationCode.DELETE}
      from sync.bundle_rows where user_pk = $1 and bundle_seq = $2 order by table_id, key_bytes
-     on conflict (user_pk, table_id, key_bytes)
-       do update set bundle_seq = excluded.bundle_seq, deleted = excluded.deleted`,
+     ${opened?.isNew ? '' : onKnownRow}`,
     [userPk, seq],
   )
   if (settings.bundleChangeWatch.enabled)

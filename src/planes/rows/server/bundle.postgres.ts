@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg'
 import type { CommittedPush } from '../wire/push.ts'
 import { type EffectBatch, readEffects } from './bundle-effects.postgres.ts'
-import { writeBundle } from './bundle-write.postgres.ts'
+import { type OpenedBundle, writeBundle } from './bundle-write.postgres.ts'
 import { bundleContext } from './capture.postgres.ts'
 import { quoteLiteral } from './quote.postgres.ts'
 import { pruneHistory } from './retention.postgres.ts'
@@ -64,7 +64,7 @@ export async function finishBundle(
   context: ServiceContext,
   writer: BundleWriter,
   effects: AsyncIterable<EffectBatch> = readEffects(tx, context, writer, 0),
-  opened?: number,
+  opened?: OpenedBundle,
 ): Promise<CommittedPush | undefined> {
   const committed = await writeBundle(tx, context, writer, effects, opened)
   await tx.query('delete from sync.bundle_capture_stage where txid = txid_current() and user_pk = $1', [

@@ -1,10 +1,11 @@
 import type { PoolClient } from 'pg'
+import { operationCode } from '../wire/operation.ts'
 import type { CommittedPush } from '../wire/push.ts'
 import type { Actor } from './actor.ts'
 import { type BundleWriter, beginBundle, finishBundle } from './bundle.postgres.ts'
 import { readEffects } from './bundle-effects.postgres.ts'
 import { openBundle } from './bundle-write.postgres.ts'
-import { applyBatches, applyPush } from './push-apply.postgres.ts'
+import { type ApplyBatch, applyBatches, applyPush } from './push-apply.postgres.ts'
 import { refuseConflict } from './push-conflict.postgres.ts'
 import { applyDirectly, isDirect } from './push-direct.postgres.ts'
 import { explainRejection, isRejection } from './push-rejection.postgres.ts'
@@ -82,17 +83,36 @@ async function applyAndFinish(
       applyPush(tx, actor, session, batches),
     )
   // If nothing remains of the push it fails, and the number was not used.
-  const seq = direct ? await openBundle(tx, bundle) : undefined
+  const opened = direct
+    ? { seq: await openBundle(tx, bundle), isNew: await isNew(tx, session, batches) }
+    : undefined
   const effects =
-    seq !== undefined
-      ? applyDirectly(tx, actor, session, batches, seq)
+    opened !== undefined
+      ? applyDirectly(tx, actor, session, batches, opened.seq)
       : readEffects(tx, context, bundle, session.plannedRows)
   return context.stages.measure(
     'push_commit',
     direct ? 'apply_and_finish' : 'finish',
     (found) => found?.row_count ?? 0,
-    () => finishBundle(tx, context, bundle, effects, seq),
+    () => finishBundle(tx, context, bundle, effects, opened),
   )
+}
+
+/**
+ * Whether the push only inserts rows of which nothing is known. That those based on nothing are such was found when conflicts
+ * were looked for, under the lock of the scope.
+ */
+async function isNew(
+  tx: Queryable,
+  { pushId }: PushSession,
+  batches: readonly ApplyBatch[],
+): Promise<boolean> {
+  if (batches.some(({ opCode }) => opCode !== operationCode.INSERT)) return false
+  const { rows } = await tx.query<{ known: boolean }>(
+    'select exists (select from sync.push_session_rows where push_id = $1 and base_bundle_seq <> 0) as known',
+    [pushId],
+  )
+  return !rows[0]!.known
 }
 
 /** All rows must be there, and each target once (§4.4 step 2). */
