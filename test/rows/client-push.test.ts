@@ -62,6 +62,27 @@ describe('R-58 edits during a push', () => {
       assert.deepEqual(deviceRows(device.db), await serverRows(world.database))
     })
 
+  it('that nothing captured show by the absence of their row, which is deleted with the next push', async () => {
+    await using world = await rowsWorld(postgres)
+    const device = await ready(world.device('a'))
+    addUser(device, 'kept')
+    const lost = addUser(device, 'lost')
+    device.line.before = (request) => {
+      if (!isCommit(request)) return
+      device.line.before = undefined
+      // As INSERT OR REPLACE removes rows: no trigger sees it.
+      device.db.exec(`UPDATE _sync_apply_state SET apply_mode = 1; DELETE FROM users WHERE id = '${lost}';
+        UPDATE _sync_apply_state SET apply_mode = 0`)
+    }
+    await device.client.pushPending()
+    assert.deepEqual(rowsOf(device.db, 'SELECT op, base_row_version AS base FROM _sync_dirty_rows'), [
+      { op: 'DELETE', base: 1 },
+    ])
+    assert.equal((await device.client.sync()).pushOutcome, 'committed')
+    assert.deepEqual(userNames(device), ['kept'])
+    assert.deepEqual(deviceRows(device.db), await serverRows(world.database))
+  })
+
   it('come from no echo: what the server sends back makes nothing dirty, also when it differs', async () => {
     await using world = await rowsWorld(postgres)
     const device = await ready(world.device('a'))
