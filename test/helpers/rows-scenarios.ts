@@ -7,6 +7,8 @@ export interface Scenario {
   readonly name: string
   /** False: the server does not offer to watch. */
   readonly serverWatches?: boolean
+  /** It restarts the server under whoever else uses it. */
+  readonly restartsServer?: boolean
   play(stage: Stage): Promise<void>
 }
 
@@ -284,6 +286,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'watch-reconnect-catch-up',
+    restartsServer: true,
     async play(stage) {
       await stage.edit('peer', users(2))
       await stage.sync('peer')

@@ -157,7 +157,10 @@ function openStage(setting: Setting): Stage & AsyncDisposable & { proveSame(): P
           await start(device)
         }
         const expected = JSON.stringify(await serverRows(database, userOf(device)))
+        const deadline = AbortSignal.timeout(arrivesWithinMs)
         while (JSON.stringify(rows(device)) !== expected) {
+          if (deadline.aborted)
+            throw new Error(`${device} of ${userOf(device)} does not get what the server has`)
           wholeBundlesOnly(path(device))
           await new Promise((resolve) => setTimeout(resolve, 5))
         }
@@ -190,6 +193,9 @@ function openStage(setting: Setting): Stage & AsyncDisposable & { proveSame(): P
     [Symbol.asyncDispose]: stopAll,
   }
 }
+
+/** A watcher is told at once and pulls; with a server that was restarted it waits for its own pause first. */
+const arrivesWithinMs = 120_000
 
 /** A few times over: the device dies at some request, or the server does, or both. Then both are well again. */
 async function storm(chaos: () => number, server: ServerProcess, path: string, user: string): Promise<void> {
