@@ -196,13 +196,16 @@ export class Scheduler<Tx> implements AsyncDisposable {
         else waiting.push({ link, run, due })
       }
     }
+    const changed: PeerId[] = []
     for (const { link, run } of waiting.sort((a, b) => a.due - b.due)) {
       if (this.#busy() >= concurrency) break
-      if (this.#connecting(link.peer)) continue
+      // Whoever changed something meanwhile has woken us: it is read again first, or what has just ended would begin anew.
+      if (this.#connecting(link.peer) || this.#isOutdated(link.peer)) continue
       const trigger = run.state === 'waiting' ? 'retry' : 'due'
       // It is not as it was read: it went, was stopped, or another process has it.
-      if ((await this.#begin(link.id, { trigger, due: true })) === undefined) this.#outdated(link.peer)
+      if ((await this.#begin(link.id, { trigger, due: true })) === undefined) changed.push(link.peer)
     }
+    for (const peer of changed) this.#outdated(peer)
     return nextDue
   }
 
@@ -221,6 +224,10 @@ export class Scheduler<Tx> implements AsyncDisposable {
   /** What was read of this peer and its links no longer holds. */
   #outdated(peer: PeerId): void {
     if (this.#stale !== 'all') this.#stale.add(peer)
+  }
+
+  #isOutdated(peer: PeerId): boolean {
+    return this.#stale === 'all' || this.#stale.has(peer)
   }
 
   /** Reads again what is known not to hold any more, and no more than that: every round begins here. */
