@@ -1,3 +1,4 @@
+import type { Link } from './link.ts'
 import type { Outcome, Progress, Proof } from './progress.ts'
 import type { SyncErrorCode } from './sync-error.ts'
 
@@ -227,4 +228,11 @@ function faultOf(run: RunRecord, event: Extract<RunEvent, { kind: 'failed' }>): 
   const { code, name, permanent } = fault
   const same = run.fault?.code === code && run.fault.name === name
   return { code, name, permanent, message: reason, since: same ? (run.fault?.since ?? at) : at }
+}
+
+/** When a link runs by itself, wall ms: a live or repeating link that never ran is due at once; one that is neither only runs when asked. */
+export function dueAt(link: Link, run: RunRecord): number | undefined {
+  if (!link.live && link.schedule === undefined) return undefined
+  if (run.state !== 'idle' && run.state !== 'waiting') return undefined
+  return run.dueAt ?? (run.startedAt === undefined ? 0 : undefined)
 }

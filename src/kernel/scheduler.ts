@@ -3,7 +3,7 @@ import type { Link, LinkId } from './link.ts'
 import { LinkRunner, type LinkRunnerOptions, type LinkUpdate } from './link-runner.ts'
 import type { Peer, PeerId } from './peer.ts'
 import type { Phase } from './progress.ts'
-import { initialRun, type RunRecord, step } from './run.ts'
+import { dueAt, initialRun, type RunRecord, step } from './run.ts'
 import { SyncError } from './sync-error.ts'
 
 export interface SchedulerOptions<Tx> extends LinkRunnerOptions<Tx> {
@@ -388,13 +388,6 @@ function rests(phase: Phase | undefined): boolean {
 
 function connects(phase: Phase | undefined): boolean {
   return phase === undefined || phase === 'connecting'
-}
-
-/** A live or repeating link that never ran is due at once; one that is neither only runs when asked. */
-function dueAt(link: Link, run: RunRecord): number | undefined {
-  if (!link.live && link.schedule === undefined) return undefined
-  if (run.state !== 'idle' && run.state !== 'waiting') return undefined
-  return run.dueAt ?? (run.startedAt === undefined ? 0 : undefined)
 }
 
 function unknown(id: LinkId): SyncError {
