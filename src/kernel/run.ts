@@ -230,7 +230,10 @@ function faultOf(run: RunRecord, event: Extract<RunEvent, { kind: 'failed' }>): 
   return { code, name, permanent, message: reason, since: same ? (run.fault?.since ?? at) : at }
 }
 
-/** When a link runs by itself, wall ms: a live or repeating link that never ran is due at once; one that is neither only runs when asked. */
+/**
+ * When a link runs by itself, wall ms: a live or repeating link that never ran is due at once; one that is neither only
+ * runs when asked.
+ */
 export function dueAt(link: Link, run: RunRecord): number | undefined {
   if (!link.live && link.schedule === undefined) return undefined
   if (run.state !== 'idle' && run.state !== 'waiting') return undefined
